@@ -83,7 +83,7 @@ def rate(config: BenchmarkConfig) -> Iterator[Row]:
     for name, sides in train_rate.rates(config.open_clip_python, max(1, config.rounds // 2)):
         ours, theirs = sides["ours"], sides["open_clip"]
         note = (
-            f"{ours['images_per_s']:.1f} / s with {ours['cpu_ms']:.1f} CPU ms an image, "
+            f"{ours['images_per_s']:.1f} / s with {ours['cpu_ms']:.1f} CPU ms per image, "
             f"theirs {theirs['images_per_s']:.1f} / s with {theirs['cpu_ms']:.1f}"
         )
         yield Row(f"images per second, {name}", ours["images_per_s"] / theirs["images_per_s"], 1.0, 1.5, False, note)

@@ -59,7 +59,7 @@ class Clock:
 
 def ours(case: dict[str, Any]) -> None:
     """Train with `loom train`'s code."""
-    run = importlib.import_module("corpusloom.trainers.run").run
+    run = importlib.import_module("corpusloom.trainers.jobs.train").run
     config = importlib.import_module("corpusloom.trainers.training.config").from_plain(case["ours"])
     with tempfile.TemporaryDirectory() as out:
         run("clip", config, [case["folder"]], out, device="cpu")

@@ -1,4 +1,4 @@
-"""Applies a take-down to data derived from a dataset: deletes its reports and builds its regions again."""
+"""Applies a take-down to data derived from a dataset: deletes its reports and embeddings, builds its regions again."""
 
 import json
 
@@ -7,6 +7,7 @@ from corpusloom.pipelines.store import lineage
 from corpusloom.pipelines.store.lineage import Derived
 from corpusloom.schemas import layout, storage
 from corpusloom.schemas.errors import LoomError
+from corpusloom.schemas.images.embeddings.parts import delete_embeddings
 from corpusloom.schemas.manifest import Manifest, read_manifest
 
 MARK = b"default-src 'none'; img-src data:; style-src 'unsafe-inline'"
@@ -14,11 +15,12 @@ MARK = b"default-src 'none'; img-src data:; style-src 'unsafe-inline'"
 
 
 def delete_reports(dataset: str) -> list[str]:
-    """Delete the reports made from a dataset, which may quote its samples; return the paths of those that existed."""
-    found = [made.path for made in lineage.read(dataset) if made.kind == "report" and is_report(made.path)]
+    """Delete reports and embeddings made from a dataset, which describe its samples; return the paths that existed."""
+    known = lineage.read(dataset)
+    found = [made.path for made in known if made.kind == "report" and is_report(made.path)]
     for path in found:
         storage.remove(path)
-    return found
+    return found + [made.path for made in known if made.kind == "embeddings" and delete_embeddings(made.path)]
 
 
 def is_report(path: str) -> bool:

@@ -8,6 +8,7 @@ from typing import Literal
 from corpusloom.schemas import storage
 from corpusloom.schemas.errors import DamageError, LoomError
 from corpusloom.schemas.guards import json_files
+from corpusloom.schemas.layout import MANIFEST
 
 FILE = "derived.json"
 _REMEDY = "restore it from a copy; or delete it, and forget in derived datasets and reports by hand"
@@ -15,11 +16,11 @@ _REMEDY = "restore it from a copy; or delete it, and forget in derived datasets 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Derived:
-    """A dataset of regions, or a report, derived from a dataset."""
+    """A dataset of regions, a report, or embeddings, derived from a dataset."""
 
-    kind: Literal["regions", "report"]
+    kind: Literal["regions", "report", "embeddings"]
     path: str
-    """Path of the derived dataset or report, absolute if it is local."""
+    """Path of what was derived, absolute if it is local."""
     work: str = ""
     """Work folder in which the regions were made."""
     store: str = ""
@@ -43,6 +44,12 @@ def read(dataset: str) -> list[Derived]:
     if not isinstance(rows, list):
         raise DamageError("holds no list", where=path, remedy=_REMEDY)
     return [json_files.as_record(row, Derived, path, _REMEDY) for row in rows]
+
+
+def record_made(dataset: str, kind: Literal["report", "embeddings"], path: str) -> None:
+    """Add a report or embeddings to derived.json; do nothing for a folder that holds no dataset."""
+    if storage.exists(storage.join(dataset, MANIFEST)):
+        record(dataset, Derived(kind=kind, path=absolute(path)))
 
 
 def record(dataset: str, made: Derived) -> None:

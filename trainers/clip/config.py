@@ -158,7 +158,10 @@ class CLIPDataConfig:
     min_clip_score: float | None = None
     """Least cosine of a pair, as `loom embed` computed it; None: all samples."""
     evaluate: str | None = None
-    """Split on which retrieval is measured in evaluations; None: no evaluation."""
+    """Split on which retrieval is measured in evaluations; None: not measured."""
+    zero_shot: dict[str, str] = field(default_factory=dict)
+    """Name -> benchmark in CLIP_benchmark's layout, or folder of class folders, on which evaluations measure zero-shot
+    classification: its figures are zero_shot.NAME.top1 and so on."""
     flip: bool = False
     """Whether half of the images are mirrored in training; the paper does not mirror."""
     margin: float = 0.0

@@ -45,7 +45,7 @@ class PairTransform:
     """Pair -> {"image": (3, H, W) uint8, "tokens": (S,) int64}; all random draws come from the given generator."""
 
     def __init__(self, tokenizer: CaptionTokenizer, size: int, config: CLIPDataConfig, *, squash: bool = False) -> None:
-        """Make the conversion; `squash` resizes both sides of an image before the random square is cut."""
+        """Make the conversion; `size` is H. With `squash` both sides of an image are resized before the random crop."""
         self._tokenizer, self._size, self._config, self._squash = tokenizer, size, config, squash
         self._cache: dict[str, np.ndarray] = {}
         self._room = config.cache_bytes

@@ -11,7 +11,6 @@ from corpusloom.schemas.errors import ConfigError, InputError
 from corpusloom.trainers.clip import adapter
 from corpusloom.trainers.clip.config import CLIPDataConfig, TextTowerConfig, data_config, model_config
 from corpusloom.trainers.clip.data import PairTransform
-from corpusloom.trainers.clip.evaluate import retrieval, retrieve_from
 from corpusloom.trainers.clip.initial import (
     TOKENIZER,
     WeightSource,
@@ -32,6 +31,8 @@ from corpusloom.trainers.clip.tokens.of_model import (
     load_tokenizer,
     tokenizer_from_bytes,
 )
+from corpusloom.trainers.clip.zero_shot.in_training import figure_names, open_sets, zero_shot_figures
+from corpusloom.trainers.clip.zero_shot.retrieval.retrieve import retrieve_from
 from corpusloom.trainers.evaluation.batches import EvaluationSettings
 from corpusloom.trainers.evaluation.samples import check_split
 from corpusloom.trainers.stream.captions import captions
@@ -63,7 +64,7 @@ def example_batch(config: RunConfig, rows: int, datasets: Iterable[str] = ()) ->
 
 
 def check_negatives(config: RunConfig) -> None:
-    """Raise ConfigError for a step of one pair: without another one there is nothing to tell it from.
+    """Raise ConfigError for a step of one pair, which has no negatives.
 
     The softmax loss of one pair is 0 whatever the weights, and batch normalisation has no variance.
     """
@@ -82,6 +83,7 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]], beg
     paths = [path for path, _ in datasets.values()]
     if data.evaluate is not None:
         check_split(paths, data.evaluate)
+    open_sets(data.zero_shot)
     sources = sources_of(config, begun)
     check_pretrained(config, sources)
     tokenizer = choose_tokenizer(data, shape.text, sources)
@@ -97,8 +99,8 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]], beg
         objective=build_objective(config),
         stream=make_batches(config, stream, transform),
         example=lambda: example_batch(config, 1),
-        evaluate=None if data.evaluate is None else retrieval_over(paths, data.evaluate, tokenizer),
-        figures=(*dict(retrieval(torch.ones(1, 1), torch.ones(1, 1), torch.tensor([0]))), "skipped"),
+        evaluate=evaluation_of(paths, data, tokenizer),
+        figures=figure_names(data),
         attachments={TOKENIZER: tokenizer.to_bytes(), **(sources["init"].origin() if "init" in sources else {})},
         notes=(
             *((learnt_note(tokenizer.vocab_size, "data.tokenizer"),) if learnt else ()),
@@ -109,7 +111,7 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]], beg
 
 
 def score_note(least: float | None, stream: StreamingDataset) -> Iterator[str]:
-    """Yield a line on the pairs that a least score leaves out."""
+    """Yield the number of pairs that are trained on and left out, if there is a least score."""
     if least is not None:
         kept = sum(index.samples for index in stream.reader.indexes)
         yield f"trains on {kept:,} pairs: data.min_clip_score = {least:g} and data.split leave out {stream.left_out:,}"
@@ -159,11 +161,16 @@ def load_evaluated(path: str, *assignments: str) -> tuple[CLIP, CaptionTokenizer
     return load_clip(path, *assignments)
 
 
-def retrieval_over(paths: list[str], split: str, tokenizer: CaptionTokenizer) -> Evaluate:
-    """Return the evaluation of retrieval among the samples of one split, each with its own text."""
+def evaluation_of(paths: list[str], data: CLIPDataConfig, tokenizer: CaptionTokenizer) -> Evaluate | None:
+    """Return the evaluation of a run: retrieval among the samples of a split, zero-shot classification, or both."""
+    sets = open_sets(data.zero_shot)
+    if data.evaluate is None and not sets:
+        return None
 
     def evaluate(model: nn.Module) -> Iterable[tuple[str, float]]:
         assert isinstance(model, CLIP)
-        return retrieve_from(model, tokenizer, paths, EvaluationSettings(), split).values.items()
+        if data.evaluate is not None:
+            yield from retrieve_from(model, tokenizer, paths, EvaluationSettings(), data.evaluate).values.items()
+        yield from zero_shot_figures(model, tokenizer, sets)
 
     return evaluate

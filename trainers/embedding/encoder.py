@@ -1,7 +1,7 @@
 """A CLIP as a function from images and texts to float16 embeddings, in batches of fixed shapes.
 
-Every forward pass has `batch_size` rows, and each text is padded to a length that its own tokens decide. So an
-embedding does not depend on its neighbours, on the number of threads or on the number of ranks.
+Every forward pass has `batch_size` rows, and the padded length of a text depends on its own tokens only. So an
+embedding does not depend on the other rows of its batch, on the number of threads or on the number of ranks.
 
 Shapes: N images or texts, B rows of a batch, S tokens, E embedding, H = W the tower's input size.
 """
@@ -34,9 +34,9 @@ class Encoder:
     ) -> None:
         self.batch_size = batch_size
         self._model, self._tokenizer, self._precision = model.eval(), tokenizer, precision
-        self._model.text.trim = False  # else a batch's longest text would decide the length of all
+        self._model.text.trim = False  # `texts` pads each text by its own length, not by the longest of a batch
         self._device = model.logit_scale.device
-        self._turn = threading.Lock() if self._device.type != "cpu" else contextlib.nullcontext()
+        self._lock = threading.Lock() if self._device.type != "cpu" else contextlib.nullcontext()
         self.identity = EmbeddingModel(
             family="clip",
             path=path,
@@ -68,9 +68,9 @@ class Encoder:
         return found
 
     def _groups(self, rows: np.ndarray) -> Iterator[tuple[np.ndarray, int]]:
-        """Yield the rows of each length in groups of at most `batch_size`: their numbers, and the length.
+        """Yield the rows of each padded length in groups of at most `batch_size`: their numbers, and the length.
 
-        A text that attends to its padding keeps all of it.
+        If the tower attends to padding, the length of every text is the context.
         """
         used = rows.shape[1] - np.argmax(rows[:, ::-1] != 0, 1)
         if self._model.text.reads_padding:
@@ -87,7 +87,7 @@ class Encoder:
 
     @contextlib.contextmanager
     def _forward(self) -> Iterator[None]:
-        with self._turn, torch.inference_mode(), autocast(self._precision, self._device):
+        with self._lock, torch.inference_mode(), autocast(self._precision, self._device):
             yield
 
 
@@ -96,7 +96,7 @@ def _half(embeddings: Tensor, rows: int) -> np.ndarray:
 
 
 def model_digest(model: CLIP, tokenizer: CaptionTokenizer) -> str:
-    """Return the sha256 over a model's weights, vocabulary, and what shapes its embeddings beside them.
+    """Return the sha256 over a model's weights, vocabulary, and the settings on which its embeddings also depend.
 
     It is equal for the same model in another layout, and does not change when its configuration gets new keys.
     """

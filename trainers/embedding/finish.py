@@ -1,4 +1,4 @@
-"""The beginning and the end of a sidecar of embeddings: whose parts a folder holds, ledger, and embeddings.json."""
+"""Checks a folder before its first part is written, and commits it after the last: ledger, then embeddings.json."""
 
 from collections import Counter
 from collections.abc import Sequence
@@ -14,10 +14,8 @@ from corpusloom.schemas.images.embeddings.manifest import (
     make_identity,
     write_embeddings_manifest,
 )
-from corpusloom.schemas.images.embeddings.parts import SkippedMember, identity_of, skipped_in, write_skipped
+from corpusloom.schemas.images.embeddings.parts import KINDS, SkippedMember, identity_of, skipped_in, write_skipped
 from corpusloom.trainers.stream.reading.index import DatasetIndex
-
-KINDS = ("images", "texts", "scores")
 
 
 def check_folder(folder: str, dataset_digest: str, model: EmbeddingModel) -> None:

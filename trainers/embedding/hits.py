@@ -22,12 +22,14 @@ class SearchHit:
     key: str
     """Key of the sample that shows the image first."""
     field: str
+    """Field of the image's member in that sample."""
     shard: int
+    """Number of that sample's shard."""
     row: int
-    """Place of that sample: its shard's number, and its row in the sidecar."""
+    """Row of that sample in its shard's sidecar."""
     sha256: str
     url: str | None
-    """URL of the image; of an index of foreign tars what its sidecar says."""
+    """URL of the image, as in the sidecar; None if it is not known."""
     caption: str | None
 
 

@@ -22,7 +22,7 @@ _ROWS = 4096
 
 
 def write_scores(plan: EmbeddingPlan, reader: SampleReader, folder: str, identity: str, progress: Progress) -> None:
-    """Write the scores of this rank's blocks of pairs; all images and texts have been embedded."""
+    """Write the scores of this rank's blocks of pairs, after all images and texts have been embedded."""
     images, texts = _Rows(folder, "images"), _Rows(folder, "texts")
     blocks = range(distributed.data_rank(), score_parts(plan), distributed.data_ranks())
     for block in blocks:

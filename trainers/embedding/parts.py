@@ -1,11 +1,11 @@
-"""Embeds the distinct images and texts of a plan in parts of 2,048, each one file: past those that cannot be read, over
-ranks, and on from where a killed run was.
+"""Embeds the distinct images and texts of a plan, and writes them in parts of 2,048, one file each.
 
-Part i belongs to data rank i mod ranks. A thread reads, decodes and embeds a whole batch, so that on a CPU every core
-always has work: while one thread decodes, the others compute.
+Unreadable images are skipped and listed. A killed run resumes at the parts that are missing. Part i belongs to data
+rank i mod ranks. A thread reads, decodes and embeds a whole batch, so that no core of a CPU is idle: while one thread
+decodes, the others compute.
 """
 
-from collections import deque
+import contextlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -26,6 +26,7 @@ from corpusloom.schemas.images.embeddings.parts import (
 from corpusloom.schemas.images.errors import ImageError
 from corpusloom.trainers.embedding.encoder import Encoder
 from corpusloom.trainers.embedding.plan import EmbeddingPlan, text_sha256
+from corpusloom.trainers.evaluation.batches import one_ahead
 from corpusloom.trainers.stream.errors import SampleError
 from corpusloom.trainers.stream.sample_reader import SampleReader
 from corpusloom.trainers.training import distributed
@@ -34,11 +35,13 @@ PART = 2048
 """Images or texts per part."""
 NOT_FINITE = "not_finite"
 """Reason of a row whose embedding holds NaN or infinity."""
+TEXT_BATCHES = 8
+"""Batches of texts that a thread embeds together, grouped by length."""
 
 
 @dataclass(slots=True)
 class Progress:
-    """Rows of this rank."""
+    """Progress of this rank, in rows."""
 
     done: int = 0
     reused: int = 0
@@ -55,6 +58,7 @@ class PartWriter:
     rows: int
     """Rows of all parts, over all ranks."""
     identity: str
+    """Identity of the embeddings, as in the manifest."""
     embed: Callable[[Sequence[int]], tuple[np.ndarray, dict[int, str]]]
     """Numbers of rows -> their embeddings (N, E), and number -> reason of those that have none; called in threads."""
     describe: Callable[[int], dict[str, Any]]
@@ -85,9 +89,9 @@ class PartWriter:
                 self.progress.reused += len(numbers)
             else:
                 todo.append(number)
-        with _one_thread_each(), ThreadPoolExecutor(workers, "embed") as pool:
+        with _threads_restored(), ThreadPoolExecutor(workers, "embed") as pool:
             try:
-                for number, batches in _ahead(self._begin(number, pool) for number in todo):
+                for number, batches in one_ahead(self._begin(number, pool) for number in todo):
                     self._finish(number, [batch.result() for batch in batches])
             except BaseException:
                 pool.shutdown(cancel_futures=True)
@@ -105,7 +109,7 @@ class PartWriter:
         return part, [pool.submit(self._batch, numbers[first : first + self.batch_size]) for first in firsts]
 
     def _batch(self, numbers: range) -> tuple[np.ndarray, dict[int, str]]:
-        torch.set_num_threads(1)  # per thread
+        torch.set_num_threads(1)  # of this thread of the pool, and of threads that start later
         embeddings, skipped = self.embed(numbers)
         finite = np.isfinite(embeddings).all(1)
         skipped |= {numbers[row]: NOT_FINITE for row in np.flatnonzero(~finite).tolist() if numbers[row] not in skipped}
@@ -129,24 +133,14 @@ def _skipped(number: int, described: dict[str, Any], reason: str) -> SkippedMemb
     return SkippedMember(number, described["sha256"], described.get("key", ""), described.get("field", "txt"), reason)
 
 
-class _one_thread_each:  # noqa: N801
-    """Restores torch's number of threads, which the threads of the pool set for themselves and for later threads."""
-
-    def __enter__(self) -> None:
-        self._before = torch.get_num_threads()
-
-    def __exit__(self, *_: object) -> None:
-        torch.set_num_threads(self._before)
-
-
-def _ahead(begun: Iterator[Any]) -> Iterator[Any]:
-    """Begin each part before the one before it is handed out."""
-    waiting: deque[Any] = deque()
-    for item in begun:
-        waiting.append(item)
-        if len(waiting) > 1:
-            yield waiting.popleft()
-    yield from waiting
+@contextlib.contextmanager
+def _threads_restored() -> Iterator[None]:
+    """Restore torch's number of threads after the block."""
+    before = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def image_writer(plan: EmbeddingPlan, reader: SampleReader, encoder: Encoder, folder: str, identity: str) -> PartWriter:
@@ -187,7 +181,3 @@ def text_writer(plan: EmbeddingPlan, encoder: Encoder, folder: str, identity: st
 
     rows = len(plan.texts)
     return PartWriter(folder, "texts", rows, identity, embed, describe, TEXT_COLUMNS, TEXT_BATCHES * encoder.batch_size)
-
-
-TEXT_BATCHES = 8
-"""Batches of texts that a thread takes at once, to sort them by length."""

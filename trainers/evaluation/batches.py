@@ -1,4 +1,4 @@
-"""Evaluates items in batches: over ranks, past items that cannot be read, and on from where a killed evaluation was.
+"""Evaluates items in batches: ranks share them, unreadable items are skipped, and a killed evaluation resumes.
 
 Batch i belongs to data rank i mod ranks. A finished batch is kept as one safetensors file, if a folder is given; its
 number does not depend on the number of ranks, so an evaluation goes on with any.
@@ -22,8 +22,6 @@ from corpusloom.trainers.stream.plan import SKIPPABLE
 from corpusloom.trainers.training import collectives, distributed
 from corpusloom.trainers.training.numerics import autocast
 
-REASONS_SHOWN = 3
-"""Samples that are named in the error of a set of which none can be read."""
 T = TypeVar("T")
 Row = TypeVar("Row")
 Group = TypeVar("Group")
@@ -49,6 +47,8 @@ class EvaluationSettings:
     """Folder of pictures, or of the images that a file of captions names."""
     classes: str | None = None
     """File with the names of classes, or a dataset whose captions are the classes."""
+    split: str | None = None
+    """Split of the data; None: test of a benchmark, all of a dataset."""
     templates: str | None = None
     """File with templates of texts about a class, or the name of a bundled ensemble."""
     partial: str | None = None
@@ -107,7 +107,7 @@ def measure_batches(
     kept = FinishedBatches(settings.partial)
     with ThreadPoolExecutor(max(1, settings.workers), "evaluate") as pool:
         rounds = _rounds(source.items, settings.batch_size)
-        for begun in _ahead(_start(number, group, source, pool, kept) for number, group in rounds):
+        for begun in one_ahead(_start(number, group, source, pool, kept) for number, group in rounds):
             found = begun.measured or _measure(begun, measure, settings, device)
             if begun.measured is None and begun.names:
                 kept.write(begun.number, found)
@@ -156,8 +156,8 @@ def _start(
     return _Begun(number, [source.name(item) for item in group], [pool.submit(source.read, item) for item in group])
 
 
-def _ahead(begun: Iterator[Group]) -> Iterator[Group]:
-    """Begin each batch before the one before it is handed out."""
+def one_ahead(begun: Iterator[Group]) -> Iterator[Group]:
+    """Yield items one late, so that the work of each begins before the previous one is yielded."""
     waiting: deque[Group] = deque()
     for item in begun:
         waiting.append(item)
@@ -209,6 +209,5 @@ def _joined(parts: list[Measured], where: str) -> Measured:
 
 
 def _nothing(where: str, skipped: Sequence[str]) -> InputError:
-    listed = ", ".join(skipped[:REASONS_SHOWN]) + (" ..." if len(skipped) > REASONS_SHOWN else "")
-    what = "holds no sample that can be read" + (f": {listed}" if listed else "")
-    return InputError(what, where=where, remedy="give other files; loom verify checks a dataset")
+    first = f"; the first of {len(skipped):,} is {skipped[0]}" if skipped else ""
+    return InputError(f"holds no sample that can be read{first}", where=where, remedy="check the path and the files")

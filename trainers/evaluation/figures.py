@@ -75,9 +75,15 @@ def recalls(name: str, scores: Tensor, positive: Tensor, ks: Sequence[int]) -> I
 
     Wrong candidates of equal score rank first, so that copies of a candidate cannot inflate the figure.
     """
-    ranks = rank_of(scores, positive)
+    yield from recalls_of_ranks(name, rank_of(scores, positive), positive.sum(1), positive.shape[1], ks)
+
+
+def recalls_of_ranks(
+    name: str, ranks: Tensor, right: Tensor, candidates: int, ks: Sequence[int]
+) -> Iterator[tuple[str, float]]:
+    """Yield R@k as NAMEk, given the rank of the best right candidate and the number of right ones per query, (Q,)."""
     for k in ks:
-        yield from share(f"{name}{k}", ranks < k, recall_by_chance(positive, k))
+        yield from share(f"{name}{k}", ranks < k, recall_by_chance(right, candidates, k))
 
 
 def rank_of(scores: Tensor, positive: Tensor) -> Tensor:
@@ -86,9 +92,11 @@ def rank_of(scores: Tensor, positive: Tensor) -> Tensor:
     return ((scores >= best) & ~positive).sum(1)
 
 
-def recall_by_chance(positive: Tensor, k: int) -> float:
-    """Return the R@k of candidates in random order: 1 - C(wrong, k) / C(all, k), the mean over queries, (Q, K) bool."""
-    candidates = positive.shape[1]
-    wrong, drawn = (~positive).sum(1, keepdim=True).double(), torch.arange(min(k, candidates), device=positive.device)
+def recall_by_chance(right: Tensor, candidates: int, k: int) -> float:
+    """Return the R@k of candidates in random order: 1 - C(wrong, k) / C(all, k), the mean over queries.
+
+    `right` is the number of right candidates per query, (Q,).
+    """
+    wrong, drawn = (candidates - right)[:, None].double(), torch.arange(min(k, candidates), device=right.device)
     missed = ((wrong - drawn).clamp(min=0) / (candidates - drawn)).prod(1)
     return float(1 - missed.mean())

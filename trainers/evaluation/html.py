@@ -18,7 +18,7 @@ def render_page(template: str, **values: Any) -> str:
 
 
 def visible(text: str) -> str:
-    """Return a text with controls, marks of direction and lone surrogates written as escapes."""
+    """Return a text with controls, bidi controls and lone surrogates written as escapes."""
     return (
         text
         if text.isprintable()

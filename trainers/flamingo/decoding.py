@@ -95,7 +95,7 @@ def decode(model: Flamingo, prompts: Prompts, config: DecodingConfig, stop: Coll
 
 
 class _Reader:
-    """Reads tokens one by one and returns the log probabilities of the next."""
+    """Log probabilities of the next token of each row, with the keys and values of those before kept."""
 
     def __init__(self, model: Flamingo, prompts: Prompts) -> None:
         self._model, self._cache = model, DecodingCache()
@@ -122,7 +122,7 @@ class _Reader:
 
 
 def _follow(reader: _Reader, config: DecodingConfig, stop: Collection[int]) -> list[list[int]]:
-    """Return the likeliest next token after the other, or drawn ones."""
+    """Return the new tokens of each prompt, each the likeliest or drawn."""
     scores = reader.first()
     generator = torch.Generator(scores.device).manual_seed(config.rng_seed)
     made: list[list[int]] = [[] for _ in scores]

@@ -55,9 +55,9 @@ def search(
 ) -> SearchResult:
     """Return the `k` images nearest to each text, then to each image file, by exact search in float32.
 
-    `checkpoint` is the path of the model that made the embeddings; None: where it was then. `html` is a file for a page
-    of the images. Raises InputError without
-    embeddings, or if the dataset has changed since, and ConfigError for another model.
+    `checkpoint` is the path of the model that made the embeddings; None: the path that it had then. `html` is a file
+    for a page of the images. Raises InputError without finished embeddings, or if the dataset has changed since, and
+    ConfigError for another model.
     """
     folder = embeddings or default_folder(dataset)
     if not is_finished(folder):
@@ -108,7 +108,7 @@ def _page(reader: SampleReader, result: SearchResult, texts: int) -> str:
 
 
 def load_encoder(model: EmbeddingModel, checkpoint: str | None, where: str, device: str | None = None) -> Encoder:
-    """Return the model that made embeddings, from a path or from where it was; ConfigError if it is another one."""
+    """Return the model that made embeddings, from `checkpoint` or its path then; ConfigError if it is another one."""
     path = checkpoint or model.path
     remedy = "give --checkpoint PATH of the model, or embed the dataset anew"
     try:

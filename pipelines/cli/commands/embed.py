@@ -50,6 +50,8 @@ class Command:
         check_least("--batch-size", self.batch_size, 1)
         check_least("--workers", self.workers, 1)
         extras.require("train", extras.TRAIN, "loom embed")
+        from corpusloom.pipelines.store.lineage import record_made
+        from corpusloom.schemas.images.embeddings.manifest import default_folder
         from corpusloom.trainers.jobs.embed import EmbeddingSettings, embed
         from corpusloom.trainers.training import distributed
 
@@ -61,6 +63,8 @@ class Command:
             precision=self.dtype,
             allow_addresses=self.allow_addresses,
         )
+        if first:
+            record_made(self.dataset, "embeddings", self.out or default_folder(self.dataset))  # loom forget reaches it
         result = embed(self.dataset, self.checkpoint, self.out, settings, device=self.device, stages=reporter.stage)
         if first:
             self._show(result, reporter)

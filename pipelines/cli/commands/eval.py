@@ -16,7 +16,17 @@ from corpusloom.schemas.errors import ConfigError
 if TYPE_CHECKING:
     from corpusloom.trainers.jobs.evaluate import EvaluationResult
 
-EvaluationKind = Literal["zero-shot", "retrieval", "few-shot", "likelihood"]
+EvaluationKind = Literal["zero-shot", "retrieval", "linear-probe", "few-shot", "likelihood"]
+PICTURE_KINDS = ("zero-shot", "linear-probe")
+"""Evaluations that classify pictures."""
+KINDS_OF = {
+    "images": (*PICTURE_KINDS, "retrieval"),
+    "classes": PICTURE_KINDS,
+    "templates": ("zero-shot",),
+    "split": ("zero-shot", "retrieval"),
+    "html": PICTURE_KINDS,
+}
+"""Flag -> evaluations that have it."""
 SKIPPED_SHOWN = 10
 PREDICTIONS_SHOWN = 20
 
@@ -30,6 +40,8 @@ class Command:
       loom eval zero-shot --checkpoint runs/clip --images animals --html animals.html
       loom eval zero-shot --checkpoint runs/clip --data evaluation/imagenet --templates prompts.txt
       loom eval zero-shot --checkpoint clip-vit-base-patch32 --data evaluation/imagenet
+      loom eval linear-probe --checkpoint runs/clip --images animals
+      loom eval retrieval --checkpoint runs/clip --data dataset_flickr30k.json --images flickr30k-images
       loom eval retrieval --checkpoint runs/vilbert --data data/regions-val
       loom eval few-shot --checkpoint runs/flamingo --data data/pairs-val
       torchrun --nproc-per-node 8 -m corpusloom eval zero-shot --checkpoint runs/clip --data imagenet --out figures.json
@@ -38,26 +50,29 @@ class Command:
     """
 
     kind: Annotated[EvaluationKind, tyro.conf.Positional]
-    """zero-shot: classification by a CLIP. retrieval: images by caption. few-shot: captions by a Flamingo.
-    likelihood: texts by a language model."""
+    """zero-shot: classification by a CLIP. retrieval: images by caption. linear-probe: a linear classifier of a CLIP's
+    features. few-shot: captions by a Flamingo. likelihood: texts by a language model."""
     checkpoint: Annotated[str, tyro.conf.arg(metavar="PATH")]
     """Checkpoint, folder of a run (its newest checkpoint), or a CLIP's folder in the layout of transformers or
     open_clip."""
     data: Annotated[str | None, tyro.conf.arg(metavar="PATH")] = None
-    """zero-shot: a folder in CLIP_benchmark's layout (docs/formats.md). likelihood: a file with one JSON string per
-    line. Otherwise a dataset of pairs or regions."""
+    """zero-shot, linear-probe: a folder in CLIP_benchmark's layout (docs/formats.md). retrieval: such a folder, a
+    dataset of pairs or regions, or captions in Karpathy's layout. few-shot: a dataset of pairs. likelihood: a file
+    with one JSON string per line."""
     images: Annotated[str | None, tyro.conf.arg(metavar="FOLDER")] = None
-    """zero-shot: a folder of pictures, instead of --data. Its folders are the classes if --classes names no
-    others."""
+    """zero-shot, linear-probe: a folder of pictures, instead of --data; its folders are the classes, if --classes names
+    no others. retrieval: the folder of the images that Karpathy's captions name."""
     classes: Annotated[str | None, tyro.conf.arg(metavar="FILE|DATASET")] = None
-    """zero-shot, with --images: class names, one per line, with synonyms between commas; or JSON; or a dataset, whose
-    most frequent short captions are the classes."""
+    """With --images: class names, one per line, with synonyms between commas; or JSON; or a dataset, whose most
+    frequent short captions are the classes."""
     templates: Annotated[str | None, tyro.conf.arg(metavar="none|photo|FILE")] = None
     """zero-shot: templates of texts about a class, one per line, {c} for the class. photo: a bundled ensemble, the
     default with --images. none: the class name alone. A benchmark has its own."""
+    split: str | None = None
+    """Split of a benchmark or of Karpathy's captions, by default test; of a dataset, by default all."""
     html: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None
-    """zero-shot: write a page with the pictures and their best classes. With --images, zero-shot.html or the name of
-    --out with .html is the default."""
+    """zero-shot, linear-probe: write a page with the pictures and their best classes. With --images, KIND.html or the
+    name of --out with .html is the default."""
     set: Annotated[tuple[str, ...], tyro.conf.arg(metavar="KEY=VALUE")] = ()
     """New paths of frozen parts that moved: model.vision.checkpoint=PATH ..."""
     interpolate: Annotated[str | None, tyro.conf.arg(metavar="INITIAL:ALPHA")] = None
@@ -115,6 +130,7 @@ class Command:
             images=self.images,
             classes=self.classes,
             templates=self.templates,
+            split=self.split,
         )
         mixed = None if self.interpolate is None else parse_interpolation(self.interpolate)
         first = distributed.prints()
@@ -137,15 +153,16 @@ class Command:
 
     def _data(self) -> str:
         """Return the path of what is evaluated; ConfigError if the flags do not fit together."""
-        pictures = self.kind == "zero-shot"
-        for flag, value in (("--images", self.images), ("--templates", self.templates), ("--html", self.html)):
-            if value is not None and not pictures:
-                raise ConfigError(f"{flag} is of zero-shot, not of {self.kind}", remedy=f"leave {flag} out")
+        for flag, kinds in KINDS_OF.items():
+            if getattr(self, flag) is not None and self.kind not in kinds:
+                what = f"--{flag} is of {' and '.join(kinds)}, not of {self.kind}"
+                raise ConfigError(what, remedy=f"leave --{flag} out")
+        pictures = self.kind in PICTURE_KINDS
         if self.classes is not None and self.images is None:
             raise ConfigError("--classes without --images", remedy="a benchmark has its own: leave --classes out")
-        if self.data is not None and self.images is not None:
+        if pictures and self.data is not None and self.images is not None:
             raise ConfigError("--data and --images are both given", remedy="give one of them")
-        found = self.data or self.images
+        found = self.data or (self.images if pictures else None)
         if not found:
             needed = "--data PATH or --images FOLDER" if pictures else "--data PATH"
             raise ConfigError(f"{needed} is missing", remedy="see loom eval --help")
@@ -153,9 +170,9 @@ class Command:
 
     def _html(self) -> str | None:
         """Return the path of the page, by default beside --out, for pictures of the user's own."""
-        if self.html is not None or self.images is None:
-            return self.html or None
-        return "zero-shot.html" if self.out is None else self.out.removesuffix(".json") + ".html"
+        if self.html is not None or self.images is None or self.kind not in PICTURE_KINDS:
+            return self.html
+        return f"{self.kind}.html" if self.out is None else self.out.removesuffix(".json") + ".html"
 
     def _show(self, result: "EvaluationResult", html: str | None, reporter: Reporter) -> None:
         """Print the figures, the samples that are left out, and the first predictions for unlabelled pictures."""
@@ -167,8 +184,8 @@ class Command:
             listed = ", ".join(result.skipped[:SKIPPED_SHOWN]) + (" ..." if len(result.skipped) > SKIPPED_SHOWN else "")
             reporter.warn(f"  {len(result.skipped):,} samples could not be read: {listed}")
         if self.output.json:
-            predictions = {"predictions": [item.to_plain() for item in result.predictions]}
-            print_json(result.figures if self.images is None else {"figures": result.figures, **predictions})
+            found = {"figures": result.figures, "predictions": [item.to_plain() for item in result.predictions]}
+            print_json(found if self.images is not None and result.predictions else result.figures)
             return
         if any(name.endswith("_n") for name in result.figures):
             table_console().print(figures_table(result.figures))

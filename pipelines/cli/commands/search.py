@@ -54,6 +54,7 @@ class Command:
             check_output("--html", self.html)
             extras.require("report", ("jinja2",), "--html")
         extras.require("train", extras.TRAIN, "loom search")
+        from corpusloom.pipelines.store.lineage import record_made
         from corpusloom.trainers.jobs.search import search
 
         reporter = self.output.reporter()
@@ -68,6 +69,8 @@ class Command:
                 device=self.device,
                 html=self.html,
             )
+        if self.html is not None:
+            record_made(self.dataset, "report", self.html)  # loom forget deletes it
         if self.output.json:
             print_json(result)
         else:
@@ -80,14 +83,10 @@ def _print(result: "SearchResult") -> None:
     console = table_console()
     for query, hits in zip(result.queries, result.hits, strict=True):
         table = Table(title=printable(query), title_justify="left", box=None, pad_edge=False)
-        for name, side in (
-            ("rank", "right"),
-            ("score", "right"),
-            ("key", "left"),
-            ("caption", "left"),
-            ("url", "left"),
-        ):
-            table.add_column(name, justify="right" if side == "right" else "left", overflow="fold")
+        for name in ("rank", "score"):
+            table.add_column(name, justify="right")
+        for name in ("key", "caption", "url"):
+            table.add_column(name, overflow="fold")
         for hit in hits:
             caption, url = printable(hit.caption or ""), printable(redacted(hit.url or ""))
             table.add_row(str(hit.rank), f"{hit.score:.3f}", printable(hit.key), caption, url)

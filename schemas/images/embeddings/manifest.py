@@ -22,7 +22,7 @@ class EmbeddingModel:
     path: str
     """Path of the checkpoint or model folder when the embeddings were made."""
     digest: str
-    """sha256 over shape, vocabulary and weights, wherever and in whatever layout they are stored."""
+    """sha256 over shape, vocabulary and weights; it does not depend on their path or layout."""
     width: int
     """Values per embedding."""
     image_size: int

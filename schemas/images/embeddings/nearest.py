@@ -41,8 +41,8 @@ class Nearest:
         """Add rows by their scores, (Q, N) float32, numbered from `first`; of equal scores the earlier row is first."""
         for query, row in enumerate(scores):
             best = self.scores[query]
-            bar = best[-1] if len(best) == self._k else -np.inf
-            better = np.flatnonzero(row > bar)
+            lowest = best[-1] if len(best) == self._k else -np.inf
+            better = np.flatnonzero(row > lowest)
             if len(better):
                 both = np.concatenate([best, row[better]])
                 numbers = np.concatenate([self.numbers[query], first + better])

@@ -1,7 +1,7 @@
 """The Parquet files of a sidecar of embeddings: images/, texts/, scores/ and skipped.parquet.
 
-An embedding is a value of 2 * width bytes: float16, little endian. It is stored without compression, which floats
-resist, and is read 20 times as fast as a list of numbers would be.
+An embedding is a value of 2 * width bytes: float16, little endian. It is stored without compression, which saves
+little on floats, and is read 20 times as fast as a list of numbers.
 """
 
 import json
@@ -13,16 +13,18 @@ import pyarrow as pa
 
 from corpusloom.schemas import storage, tables
 from corpusloom.schemas.errors import DamageError
-from corpusloom.schemas.images.embeddings.manifest import REMEDY
+from corpusloom.schemas.images.embeddings.manifest import NAME, REMEDY
 
 IDENTITY, SKIPPED = b"corpusloom.embeddings", b"corpusloom.skipped"
 """Keys of a part's metadata: the identity of its embeddings, and the rows of the ledger that belong to it."""
 EMBEDDING = "embedding"
+KINDS = ("images", "texts", "scores")
+"""Folders of parts."""
 SKIPPED_TABLE = "skipped.parquet"
 """Name of the ledger of what has no embedding."""
 _TEXT = pa.string()
 IMAGE_COLUMNS = {"sha256": _TEXT, "key": _TEXT, "field": _TEXT, "shard": pa.int32()}
-"""Image as fetched, and the member that shows it first: its sample's key, its field, its shard's number."""
+"""sha256 of the image as fetched; key, field and shard number of the member that shows it first."""
 TEXT_COLUMNS = {"sha256": _TEXT}
 """sha256 of the text as UTF-8."""
 SCORES = pa.schema(
@@ -57,7 +59,7 @@ class Part:
     """The rows of one file of embeddings."""
 
     columns: pa.Table
-    """Columns but the embeddings."""
+    """All columns except the embeddings."""
     embeddings: np.ndarray
     """(rows, width) float16, read-only."""
     skipped: tuple[SkippedMember, ...]
@@ -116,3 +118,17 @@ def write_skipped(folder: str, skipped: Sequence[SkippedMember]) -> None:
     """Write skipped.parquet, the ledger of what has no embedding."""
     columns = {name: [getattr(item, name) for item in skipped] for name in SKIPPED_ROWS.names}
     tables.write_table(storage.join(folder, SKIPPED_TABLE), pa.table(columns, schema=SKIPPED_ROWS))
+
+
+def delete_embeddings(folder: str) -> bool:
+    """Delete the files of a sidecar, finished or not, and no other file; return whether there were any."""
+    names = [name for name in (NAME, SKIPPED_TABLE) if storage.exists(storage.join(folder, name))]
+    names += [
+        f"{kind}/{name}"
+        for kind in KINDS
+        for name in storage.listing(storage.join(folder, kind), ".parquet")
+        if identity_of(storage.join(folder, kind, name))
+    ]
+    for name in names:  # embeddings.json first, so that a partly deleted sidecar never counts as finished
+        storage.remove(storage.join(folder, name))
+    return bool(names)

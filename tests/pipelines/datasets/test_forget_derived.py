@@ -10,7 +10,9 @@ from corpusloom.pipelines.store import lineage
 from corpusloom.pipelines.store.lineage import Derived
 from corpusloom.schemas.errors import InputError
 from corpusloom.schemas.manifest import Manifest, read_manifest
+from corpusloom.trainers.evaluation.search_page import render_search
 from tests.pipelines.datasets.finished import change_manifest, finished_dataset
+from tests.schemas.images.embeddings.sidecars import random_embeddings, write_sidecar
 
 
 @pytest.fixture
@@ -44,6 +46,22 @@ def test_reports_are_deleted(tmp_path: Path, dataset: str) -> None:
     assert report.exists()
     assert forget_derived.delete_reports(dataset) == [str(report)]
     assert not report.exists()
+
+
+def test_embeddings_are_deleted_and_other_files_beside_them_are_not(tmp_path: Path, dataset: str) -> None:
+    folder = write_sidecar(tmp_path / "embeddings", random_embeddings(5), scored=2)
+    lineage.record_made(dataset, "embeddings", folder)
+    lineage.record_made(str(tmp_path / "none"), "embeddings", folder)
+    (tmp_path / "embeddings/notes.txt").write_text("mine")
+    assert forget_derived.delete_reports(dataset) == [folder]
+    assert [path.name for path in (tmp_path / "embeddings").rglob("*") if path.is_file()] == ["notes.txt"]
+    assert forget_derived.delete_reports(dataset) == []
+    assert not (tmp_path / "none").exists()
+
+
+def test_a_page_of_a_search_is_known_as_a_report(tmp_path: Path) -> None:
+    (tmp_path / "found.html").write_text(render_search("data", "", []))
+    assert forget_derived.is_report(str(tmp_path / "found.html"))
 
 
 def test_another_file_that_derived_json_names_is_not_deleted(tmp_path: Path, dataset: str) -> None:

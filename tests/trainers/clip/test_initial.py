@@ -17,7 +17,7 @@ from corpusloom.trainers.clip.task import build_task, load_clip
 from corpusloom.trainers.jobs.train import run
 from corpusloom.trainers.training.config import RunConfig, load_config
 from corpusloom.trainers.training.step import prepare_run
-from tests.trainers.clip.folders import TOKENIZER, hf_folder, our_config
+from tests.trainers.clip.folders import TOKENIZER, hf_folder, our_config, siglip_folder
 from tests.trainers.datasets import coloured_pairs, write_pairs
 from tests.trainers.saved_weights import saved_weights
 
@@ -38,6 +38,12 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> str:
 def clip(tmp_path_factory: pytest.TempPathFactory) -> str:
     """Return a folder of transformers' CLIPModel."""
     return hf_folder(tmp_path_factory.mktemp("clip") / "hf")[0]
+
+
+@pytest.fixture(scope="module")
+def siglip(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Return a folder of transformers' SiglipModel."""
+    return siglip_folder(tmp_path_factory.mktemp("siglip") / "hf")[0]
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +71,7 @@ def assert_same(found: dict[str, torch.Tensor], expected: dict[str, torch.Tensor
         assert torch.equal(found[name], expected[name]), name
 
 
-@pytest.mark.parametrize("source", ["clip", "resnet"])
+@pytest.mark.parametrize("source", ["clip", "resnet", "siglip"])
 def test_a_locked_tower_keeps_weights_and_statistics_and_stays_out_of_checkpoints(
     source: str, request: pytest.FixtureRequest, tmp_path: Path, data: str
 ) -> None:

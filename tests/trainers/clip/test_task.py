@@ -18,14 +18,15 @@ from corpusloom.trainers.clip.model import CLIP
 from corpusloom.trainers.clip.task import build_task, complete, load_clip, score_note
 from corpusloom.trainers.clip.tokens.byte_pairs import ClipTokenizer
 from corpusloom.trainers.clip.zero_shot.class_embeddings import class_embeddings
-from corpusloom.trainers.clip.zero_shot.figures import zero_shot
 from corpusloom.trainers.jobs.evaluate import evaluate
 from corpusloom.trainers.jobs.export import export_model
 from corpusloom.trainers.jobs.train import run
 from corpusloom.trainers.stream.dataset import StreamingDataset
 from corpusloom.trainers.training import distributed
 from corpusloom.trainers.training.config import RunConfig, load_config
+from tests.trainers.benchmarks import write_benchmark
 from tests.trainers.clip.folders import TOKENIZER, hf_folder, our_config, siglip_config, siglip_folder
+from tests.trainers.clip.small import zero_shot_figures
 from tests.trainers.datasets import coloured_pairs, write_pairs
 from tests.trainers.stream.reading.test_scored_rows import scored_dataset
 
@@ -40,15 +41,21 @@ def config(*assignments: str) -> RunConfig:
 def test_a_clip_learns_to_classify_images_that_it_has_not_seen(tmp_path: Path) -> None:
     pairs = [*coloured_pairs(160), *coloured_pairs(40, "val", first=160)]
     data = write_pairs(tmp_path / "pairs", pairs)
-    result = run("clip", config('data.split="train"', 'data.evaluate="val"'), [data], str(tmp_path / "run"))
+    samples = [(pair.image, "jpg", number % 8) for number, pair in enumerate(coloured_pairs(16, first=200))]
+    write_benchmark(str(tmp_path / "set"), samples, CLASSES, ["a {c}"])
+    chosen = ('data.split="train"', 'data.evaluate="val"', f'data.zero_shot={{shapes = "{tmp_path / "set"}"}}')
+    best = 'train.keep_best="zero_shot.shapes.top1:max"'
+    result = run("clip", config(*chosen, best), [data], str(tmp_path / "run"))
     assert set(result.evaluation) >= {"image_retrieval_r1", "text_retrieval_r10"}
+    assert result.evaluation["zero_shot.shapes.top1"] > result.evaluation["zero_shot.shapes.top1_chance"]
+    assert (tmp_path / "run" / "checkpoints" / "best.json").exists()
     model, tokenizer = load_clip(str(tmp_path / "run"))
     held_out = coloured_pairs(80, first=1000)
     images = torch.stack([torch.from_numpy(evaluation_image(pair.image, 32)) for pair in held_out])
     labels = torch.tensor([number % 8 for number in range(1000, 1080)])
     weights = class_embeddings(model, tokenizer, CLASSES, ["a {c}, number 1", "a {c}, number 2"])
     with torch.no_grad():
-        figures = dict(zero_shot(model.encode_image(images), labels, weights))
+        figures = zero_shot_figures(model.encode_image(images), labels, weights)
     assert figures["top1_low"] > 2 * figures["chance"]
 
 
@@ -57,7 +64,7 @@ def test_a_batch_has_images_tokens_and_keys(tmp_path: Path) -> None:
     task = build_task(config("train.batch_size=5"), {"pairs": (data, 1.0)})
     batch = next(task.stream)
     assert batch["image"].shape == (5, 3, 32, 32)
-    assert batch["tokens"].shape == (5, 24)
+    assert batch["tokens"].shape == (5, 8)
     assert len(batch["keys"]) == 5
     assert task.attachments["tokenizer.txt"].startswith(b"#version")
 
@@ -203,6 +210,12 @@ def test_a_split_to_evaluate_on_that_is_not_there_is_refused_before_training(tmp
         build_task(load_config("clip-tiny", ["data.evaluate=vall"]), data)
     notes = build_task(load_config("clip-tiny", ["data.evaluate=train"]), data).notes
     assert any("trained on" in note for note in notes)
+
+
+def test_a_zero_shot_set_that_is_missing_is_refused_before_training(tmp_path: Path) -> None:
+    data = write_captions(tmp_path)
+    with pytest.raises(InputError, match="nowhere"):
+        build_task(config('data.zero_shot={x = "nowhere"}'), {"pairs": (data, 1.0)})
 
 
 def test_a_note_counts_the_pairs_that_a_least_score_leaves_out(tmp_path: Path) -> None:

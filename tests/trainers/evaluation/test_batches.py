@@ -49,7 +49,7 @@ def test_rows_come_in_the_order_of_the_items_without_those_that_cannot_be_read(c
 def test_a_batch_of_which_nothing_can_be_read_is_left_out() -> None:
     settings = EvaluationSettings(batch_size=1)
     assert measure_batches(numbers(6), squares, settings, CPU).tensors["number"].tolist() == [0, 1, 2, 3, 5]
-    with pytest.raises(InputError, match=r"the numbers: .* can be read: 4: no_image, 9: no_image \(give"):
+    with pytest.raises(InputError, match="the numbers: holds no sample that can be read"):
         measure_batches(ItemSource([4, 9], read, str, "the numbers"), squares, settings, CPU)
     with pytest.raises(InputError, match="holds no sample"):
         measure_batches(numbers(0), squares, settings, CPU)

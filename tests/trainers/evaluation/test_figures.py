@@ -8,6 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from corpusloom.trainers.evaluation.figures import (
+    NotFiniteError,
+    check_finite,
     mean,
     mean_of_groups,
     rank_of,
@@ -66,10 +68,19 @@ def test_recall_by_chance_is_that_of_random_scores(k: int) -> None:
     positive[0, 0] = positive[1, 1:3] = positive[2, 3:] = True
     generator = torch.Generator().manual_seed(0)
     draws = [rank_of(torch.rand(3, 6, generator=generator), positive) < k for _ in range(2000)]
-    assert recall_by_chance(positive, k) == pytest.approx(float(torch.stack(draws).float().mean()), abs=0.02)
+    assert recall_by_chance(positive.sum(1), 6, k) == pytest.approx(float(torch.stack(draws).float().mean()), abs=0.02)
 
 
 def test_one_image_of_n_is_found_by_chance_with_k_of_n() -> None:
     figures = dict(recalls("r", torch.eye(20), torch.eye(20).bool(), (1, 5)))
     assert (figures["r1_chance"], figures["r5_chance"]) == (pytest.approx(0.05), pytest.approx(0.25))
     assert figures["r1"] == figures["r5"] == 1
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf")])
+def test_rows_that_are_not_finite_are_counted(bad: float) -> None:
+    values = torch.ones(4, 3)
+    check_finite(values, "images")
+    values[1, 2] = values[1, 0] = values[3, 1] = bad
+    with pytest.raises(NotFiniteError, match="embeddings of 2 of 4 images are not finite"):
+        check_finite(values, "images")

@@ -137,7 +137,7 @@ def test_a_flamingo_is_asked_with_as_many_shots_as_configured(flamingo: str, pai
         evaluate("few-shot", flamingo, pairs, limit=5)
 
 
-@pytest.mark.parametrize("kind", ["few-shot", "linear-probe"])
+@pytest.mark.parametrize("kind", ["few-shot", "likelihood"])
 def test_an_evaluation_that_a_family_does_not_have_is_an_error_that_lists_those_there_are(
     clip: str, pairs: str, kind: str
 ) -> None:
@@ -151,7 +151,7 @@ def test_each_figure_of_trials_has_their_number_an_interval_and_its_value_by_cha
     kind: str, family: str, pairs: str, request: pytest.FixtureRequest
 ) -> None:
     figures = evaluate(kind, request.getfixturevalue(family), pairs, shots=1)
-    counts = {"n", "chance", "skipped", "shots", "captioned"}
+    counts = {"n", "images", "chance", "skipped", "shots", "captioned"}
     named = {name for name in figures if not name.endswith(("_low", "_high", "_n", "_chance"))} - counts
     assert named
     for name in named:
@@ -210,6 +210,38 @@ def test_a_killed_evaluation_goes_on_with_the_batches_that_are_kept_beside_its_r
     assert [file.name for file in tmp_path.iterdir()] == ["figures.json"]
 
 
+def test_predictions_for_pictures_are_written_with_a_page(clip: str, tmp_path: Path) -> None:
+    for number, pair in enumerate(coloured_pairs(8)):
+        (tmp_path / "in" / "ab"[number % 2]).mkdir(parents=True, exist_ok=True)
+        (tmp_path / "in" / "ab"[number % 2] / f"{number}.jpg").write_bytes(pair.image)
+    folder, out, html = str(tmp_path / "in"), tmp_path / "found.json", tmp_path / "found.html"
+    settings = EvaluationSettings(images=folder)
+    found = evaluation.evaluate("zero-shot", clip, folder, settings, out=str(out), html=str(html))
+    written = json.loads(out.read_text())
+    assert written["figures"] == found.figures
+    assert written["predictions"] == [item.to_plain() for item in found.predictions]
+    assert [item["image"] for item in written["predictions"]] == [
+        f"{'ab'[n % 2]}/{n}.jpg" for n in (0, 2, 4, 6, 1, 3, 5, 7)
+    ]
+    assert html.read_text().count("data:image/jpeg") == 8
+
+
+def test_embeddings_that_are_not_finite_are_an_error_that_names_the_checkpoint(
+    clip: str, pairs: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    load = registry.load_evaluated
+
+    def broken(*arguments: str) -> Any:
+        model, tools = load(*arguments)
+        with torch.no_grad():
+            model.get_parameter("text.projection.weight").fill_(float("nan"))
+        return model, tools
+
+    monkeypatch.setattr(registry, "load_evaluated", broken)
+    with pytest.raises(InputError, match=f"{clip}: embeddings of 12 of 12 texts are not finite"):
+        evaluate("retrieval", clip, pairs)
+
+
 def test_batches_of_another_checkpoint_or_dataset_are_not_taken(clip: str, pairs: str, tmp_path: Path) -> None:
     out, other = str(tmp_path / "f.json"), write_pairs(tmp_path / "other", coloured_pairs(12, first=40))
     settings = EvaluationSettings()
@@ -239,11 +271,16 @@ def _evaluate_all(asked: dict[str, tuple[str, str, str]]) -> dict[str, torch.Ten
 def test_figures_over_ranks_are_those_of_one_rank(clip: str, flamingo: str, pairs: str, tmp_path: Path) -> None:
     samples = [(pair.image, "jpg", number % 4) for number, pair in enumerate(coloured_pairs(10))]
     write_benchmark(str(tmp_path / "set"), samples, ["red", "green", "blue", "yellow"], ["a {c} thing"])
+    pictures = tmp_path / "pictures"
+    for number, pair in enumerate(coloured_pairs(20)):
+        (pictures / "ab"[number % 2]).mkdir(parents=True, exist_ok=True)
+        (pictures / "ab"[number % 2] / f"{number:02d}.jpg").write_bytes(pair.image)
     regions = write_regions(tmp_path / "regions", 7)
     run("vilbert", vilbert_config("train.steps=1", "train.warmup=0"), [regions], str(tmp_path / "vilbert"))
     asked = {
         "classify": ("zero-shot", clip, str(tmp_path / "set")),
         "retrieve": ("retrieval", clip, pairs),
+        "probe": ("linear-probe", clip, str(pictures)),
         "rank": ("retrieval", str(tmp_path / "vilbert"), regions),
         "caption": ("few-shot", flamingo, pairs),
     }

@@ -50,7 +50,7 @@ _PLAIN = {
 
 
 def shape_in(config: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """Return the shape in an open_clip_config.json; ConfigError that names the key of a part we lack."""
+    """Return the shape in an open_clip_config.json; ConfigError that names the key of a part that this model lacks."""
     model = config.get("model_cfg")
     if not isinstance(model, dict) or not isinstance(model.get("embed_dim"), int):
         raise ConfigError("no model_cfg with embed_dim", where=where, remedy="give a folder of open_clip")

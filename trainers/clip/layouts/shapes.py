@@ -10,16 +10,16 @@ from typing import Any
 from corpusloom.schemas import storage
 from corpusloom.trainers.clip.config import CLIPConfig
 from corpusloom.trainers.clip.layouts import open_clip, transformers
-from corpusloom.trainers.clip.layouts.images import colours_of, preprocessing_of
+from corpusloom.trainers.clip.layouts.preprocessing import mean_and_std_of, preprocessing_of
 from corpusloom.trainers.clip.layouts.transformers import MODELS
 from corpusloom.trainers.training.hub.folders import LAYOUTS, OPEN_CLIP, Folder
 
 
 def shape_of(folder: Folder) -> dict[str, Any]:
-    """Return the shape that a folder's configuration says; ConfigError that names the key of a part we lack."""
+    """Return the shape in a folder's configuration; ConfigError that names the key of a part that this model lacks."""
     folder.check_type(*MODELS)
     shape = shape_in(folder.config, folder.layout, storage.join(folder.path, LAYOUTS[folder.layout].config))
-    return shape | colours_of(folder)
+    return shape | mean_and_std_of(folder)
 
 
 def shape_in(config: Mapping[str, Any], layout: str, where: str) -> dict[str, Any]:

@@ -71,7 +71,7 @@ MODELS = {
 
 
 def shape_in(config: Mapping[str, Any], where: str) -> dict[str, Any]:
-    """Return the shape in a config.json; ConfigError that names the key of a part we lack."""
+    """Return the shape in a config.json; ConfigError that names the key of a part that this model lacks."""
     kind = str(config.get("model_type", CLIP_TYPE))
     model, sides = MODELS[kind], sides_of(config, SIDES)
     shape = ours_of(sides, model.keys)

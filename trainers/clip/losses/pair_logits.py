@@ -12,13 +12,13 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-BLOCK_LOGITS = 1 << 21
-"""Largest number of logits at one time, but one row at least."""
+LOGITS_PER_BLOCK = 1 << 21
+"""Largest number of logits at a time, unless one row has more."""
 
 
 def block_rows(columns: Tensor) -> int:
     """Return the rows of a block for (N, E) columns."""
-    return max(1, BLOCK_LOGITS // max(1, len(columns)))
+    return max(1, LOGITS_PER_BLOCK // max(1, len(columns)))
 
 
 class _CrossEntropy(torch.autograd.Function):
@@ -54,7 +54,7 @@ class _CrossEntropy(torch.autograd.Function):
 def cross_entropy_of_pairs(rows: Tensor, columns: Tensor, scale: Tensor, labels: Tensor) -> Tensor:
     """Return the sum of the rows' cross entropies: (B, E), (N, E), [1], (B,) the column of each row's pair -> ().
 
-    Memory is that of `BLOCK_LOGITS` logits and of the gradients, (B + N) E, whatever B and N.
+    Memory is that of `LOGITS_PER_BLOCK` logits and of the gradients, (B + N) E, whatever B and N.
     """
     loss: Tensor = _CrossEntropy.apply(rows, columns, scale, labels)
     return loss

@@ -1,8 +1,8 @@
-"""SigLIP's sigmoid loss (arXiv 2303.15343, Algorithm 1), in blocks and with texts that travel (section 3.3).
+"""SigLIP's sigmoid loss (arXiv 2303.15343, Algorithm 1), in blocks, with texts passed between ranks (section 3.3).
 
 Shapes: B pairs of this rank, N pairs of all data ranks, E embedding. A logit z_ij = t x_i y_j + b has the loss
-log(1 + exp(-z)) if i and j are a pair, else log(1 + exp(z)). A rank computes the rows of its own images: the texts of
-all ranks pass by, those of one rank at a time, and collect their gradients. Logits are float32 or better.
+log(1 + exp(-z)) if i and j are a pair, else log(1 + exp(z)). A rank computes the rows of its own images: it
+receives the texts of one rank at a time, adds to their gradients, and sends both on. Logits are float32 or better.
 """
 
 from typing import Any

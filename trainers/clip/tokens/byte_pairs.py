@@ -43,9 +43,7 @@ class ClipTokenizer:
         self.vocabulary = standard_ids(merges) if vocabulary is None else dict(vocabulary)
         self.start, self.end = self.vocabulary[START], self.vocabulary[END]
         self.vocab_size = max(self.vocabulary.values()) + 1
-        self._bpe = _byte_level(
-            models.BPE(self.vocabulary, list(merges), unk_token=END, end_of_word_suffix=END_OF_WORD)
-        )
+        self._bpe = byte_level(models.BPE(self.vocabulary, list(merges), unk_token=END, end_of_word_suffix=END_OF_WORD))
         self._encode_once = lru_cache(maxsize=65_536)(self._encode)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -122,7 +120,7 @@ def learn_merges(texts: Iterable[str], vocab_size: int) -> Merges:
     letters = [*alphabet, *(letter + END_OF_WORD for letter in alphabet)]
     if vocab_size - 2 <= len(letters):
         return ()
-    tokenizer = _byte_level(models.BPE())
+    tokenizer = byte_level(models.BPE())
     trainer = trainers.BpeTrainer(
         vocab_size=vocab_size - 2,
         min_frequency=MIN_COUNT,
@@ -147,7 +145,8 @@ def _byte_letters() -> dict[int, str]:
     return letters | {byte: chr(256 + index) for index, byte in enumerate(others)}
 
 
-def _byte_level(model: models.BPE) -> Tokenizer:
+def byte_level(model: models.BPE) -> Tokenizer:
+    """Return a tokenizer that splits texts into CLIP's words, and words into the letters of their bytes."""
     tokenizer = Tokenizer(model)
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [

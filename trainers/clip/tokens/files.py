@@ -9,11 +9,19 @@ from collections.abc import Iterable, Mapping
 from itertools import islice
 from typing import Any
 
-from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers, processors
+from tokenizers import AddedToken, Regex, decoders, models, normalizers, processors
 
 from corpusloom.schemas import storage
 from corpusloom.schemas.errors import InputError
-from corpusloom.trainers.clip.tokens.byte_pairs import END, END_OF_WORD, HEADER, START, WORDS, ClipTokenizer, Merges
+from corpusloom.trainers.clip.tokens.byte_pairs import (
+    END,
+    END_OF_WORD,
+    HEADER,
+    START,
+    ClipTokenizer,
+    Merges,
+    byte_level,
+)
 
 OPENAI_HEADER = '"bpe_simple_vocab'
 CLIP_MERGES = 48_894
@@ -107,15 +115,9 @@ def _make(merges: Merges, context: int, vocabulary: Mapping[str, int] | None, wh
 def hf_files(tokenizer: ClipTokenizer) -> dict[str, bytes]:
     """Return the files from which transformers' AutoTokenizer reads the same ids; it cleans texts a little less."""
     ids = tokenizer.vocabulary
-    whole = Tokenizer(models.BPE(ids, list(tokenizer.merges), unk_token=END, end_of_word_suffix=END_OF_WORD))
+    whole = byte_level(models.BPE(ids, list(tokenizer.merges), unk_token=END, end_of_word_suffix=END_OF_WORD))
     whole.normalizer = normalizers.Sequence(
         [normalizers.NFC(), normalizers.Replace(Regex(r"\s+"), " "), normalizers.Lowercase()]
-    )
-    whole.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(Regex(WORDS), behavior="removed", invert=True),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
     )
     whole.decoder = decoders.ByteLevel()
     end, start = (END, tokenizer.end), (START, tokenizer.start)

@@ -1,7 +1,7 @@
-"""SigLIP's tokenizers: a definition of the tokenizers library; texts are padded to the context, which is attended to.
+"""SigLIP's tokenizers: a definition of the tokenizers library; texts are padded to the context.
 
-SigLIP lowers texts, drops ASCII punctuation and collapses white space; SigLIP 2 lowers them. A definition is the
-content of a tokenizer.json whose normaliser has these steps, and whose padding names the pad token.
+SigLIP puts texts into lower case, drops ASCII punctuation and collapses white space; SigLIP 2 does the first alone.
+A definition is the content of a tokenizer.json whose normaliser has these steps, and whose padding names the pad token.
 """
 
 import json
@@ -9,14 +9,14 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, pre_tokenizers, processors
+from tokenizers import AddedToken, Regex, Tokenizer, models, normalizers, processors
 
 from corpusloom.schemas.errors import InputError
 from corpusloom.trainers.clip.tokens.byte_pairs import (
     END_OF_WORD,
-    WORDS,
     Merges,
     byte_alphabet,
+    byte_level,
     check_ids_fit,
 )
 
@@ -104,15 +104,9 @@ def from_merges(merges: Merges, context: int) -> PaddedTokenizer:
     letters = byte_alphabet()
     pieces = [*letters, *(letter + END_OF_WORD for letter in letters), *map("".join, merges), END]
     ids = {piece: number for number, piece in enumerate(pieces)}
-    tokenizer = Tokenizer(models.BPE(ids, list(merges), end_of_word_suffix=END_OF_WORD))
+    tokenizer = byte_level(models.BPE(ids, list(merges), end_of_word_suffix=END_OF_WORD))
     tokenizer.normalizer = normalizers.NFC()
     clean_first(tokenizer, lower=True, punctuation=True)
-    tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
-        [
-            pre_tokenizers.Split(Regex(WORDS), behavior="removed", invert=True),
-            pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
-        ]
-    )
     tokenizer.add_special_tokens([AddedToken(END, normalized=False)])
     with_end(tokenizer, END)
     return PaddedTokenizer(with_padding(tokenizer, END), context)

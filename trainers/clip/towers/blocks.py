@@ -92,7 +92,7 @@ def read_one(blocks: nn.Sequential, x: Tensor, read: Tensor) -> Tensor:
     return last(x, read)[:, 0]
 
 
-def initialise_blocks(blocks: nn.Sequential, width: int) -> None:
+def initialise_as_clip(blocks: nn.Sequential, width: int) -> None:
     """Draw a text transformer's initial weights as CLIP does: scaled by width and, on the residual path, by depth."""
     residual = width**-0.5 * (2 * max(1, len(blocks))) ** -0.5
     for block in blocks:

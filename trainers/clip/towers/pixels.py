@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 class Normalise(nn.Module):
-    """Normalisation of uint8 RGB with a mean and deviation of RGB in 0..1; floats pass unchanged."""
+    """Normalisation of uint8 RGB by mean and standard deviation of RGB in 0..1; floats pass unchanged."""
 
     mean: Tensor
     std: Tensor

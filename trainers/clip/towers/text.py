@@ -10,8 +10,8 @@ from corpusloom.trainers.clip.config import TextTowerConfig
 from corpusloom.trainers.clip.towers.blocks import (
     Activation,
     TransformerBlock,
+    initialise_as_clip,
     initialise_as_siglip,
-    initialise_blocks,
     read_one,
 )
 
@@ -46,7 +46,7 @@ class TextTower(nn.Module):
             initialise_as_siglip(self.blocks)
         else:
             nn.init.normal_(self.token_embedding.weight, std=0.02)
-            initialise_blocks(self.blocks, width)
+            initialise_as_clip(self.blocks, width)
 
     def forward(self, tokens: Tensor) -> Tensor:
         """(B, S) int -> (B, E), not normalised."""

@@ -35,7 +35,7 @@ class LabelledImages(Protocol):
 
     @property
     def folder(self) -> str:
-        """Where the images are."""
+        """Path of the images."""
 
     def __iter__(self) -> Iterator[Any]: ...
 
@@ -55,7 +55,9 @@ class EmbeddedImages:
     labels: Tensor
     """(N,) or (N, C) int, on the same device."""
     skipped: tuple[str, ...]
+    """A line per image that could not be read: its name and the reason."""
     reused: int
+    """Number of batches that a killed evaluation had finished."""
 
 
 def embed_images(
@@ -67,12 +69,10 @@ def embed_images(
     *,
     squash: bool = False,
 ) -> EmbeddedImages:
-    """Return what `encode` makes of the central squares of images, (B, 3, size, size) uint8 -> (B, D).
+    """Return the vectors that `encode` computes from the central squares of images, (B, 3, size, size) uint8 -> (B, D).
 
-    `squash` takes whole images, without their proportions.
-
-    Images that cannot be read are listed in `skipped`. Raises InputError if none can be read, and NotFiniteError for
-    embeddings that are not finite.
+    With `squash` whole images are resized to the square, without their proportions. Images that cannot be read are
+    listed in `skipped`. Raises InputError if none can be read, and NotFiniteError for embeddings that are not finite.
     """
     names: list[str] = []
 
@@ -109,7 +109,7 @@ def embed_images(
 
 
 def thumbnails_of(images: LabelledImages, numbers: set[int], side: int) -> dict[int, str]:
-    """Return place -> thumbnail of some of the images; those that do not decode are left out."""
+    """Return number -> thumbnail of at most `side` pixels per side, a data: URI, for images that decode."""
     found = {}
     for number, item in enumerate(islice(images, max(numbers, default=-1) + 1)):
         uri = thumbnail(item.image, side) if number in numbers else None

@@ -1,7 +1,9 @@
 """The supervised ceiling of an image tower: the same tower with a linear classifier, trained on labels.
 
-A CLIP learns classes from captions alone. The same tower that is told the labels of the same images shows how much of
-what a CLIP misses is due to the images and to the tower. Shapes: N images, B images of a batch, C classes.
+A CLIP is trained on captions. The difference between its accuracy and that of the same tower trained on labels of the
+same images is due to the captions; the rest of its errors are due to the images or to the tower.
+
+Shapes: N images, B images of a batch, C classes.
 """
 
 from collections.abc import Iterator
@@ -24,7 +26,7 @@ from corpusloom.trainers.training.optimizer import learning_rate, make_optimizer
 
 
 def supervised_ceiling(config: RunConfig, folder: str) -> dict[str, float]:
-    """Return top1, with its interval, of a configuration's image tower that learns from the labels of a benchmark.
+    """Return top1, with its interval, of a configuration's image tower, trained on the labels of a benchmark.
 
     It trains on the split `train` with the configuration's steps, batch, optimiser, schedule and augmentation, and is
     measured on the split `test`. All images are kept in memory.
@@ -43,7 +45,7 @@ def supervised_ceiling(config: RunConfig, folder: str) -> dict[str, float]:
 
 
 def fit(classifier: nn.Module, batches: Iterator[tuple[Tensor, Tensor]], config: TrainConfig) -> None:
-    """Train a classifier by cross entropy with the optimiser, schedule and steps of a run; then set it to evaluate."""
+    """Train a classifier by cross entropy with a run's optimiser, schedule and steps; it ends in evaluation mode."""
     optimizer = make_optimizer(classifier, config)
     classifier.train()
     for step in range(config.steps):

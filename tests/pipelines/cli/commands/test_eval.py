@@ -9,6 +9,7 @@ import pytest
 
 from corpusloom.pipelines.cli import main
 from corpusloom.schemas.errors import ConfigError
+from corpusloom.trainers.evaluation.predictions import Prediction
 from corpusloom.trainers.jobs import evaluate
 from corpusloom.trainers.jobs.evaluate import EvaluationResult
 from corpusloom.trainers.jobs.interpolate import Interpolation
@@ -116,3 +117,58 @@ def test_under_torchrun_rank_0_alone_prints(
     assert main.run(ARGV) == 0
     printed = capsys.readouterr()
     assert (printed.out, printed.err) == ("", "")
+
+
+PICTURES = ["eval", "zero-shot", "--checkpoint", "run", "--images", "holiday"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "html"),
+    [
+        ([], "zero-shot.html"),
+        (["--out", "found.json"], "found.html"),
+        (["--out", "found.json", "--html", "page.html"], "page.html"),
+    ],
+)
+def test_a_page_of_pictures_is_written_beside_the_result(asked: list[Any], flags: list[str], html: str) -> None:
+    assert main.run([*PICTURES, "--classes", "names.txt", "--templates", "none", *flags]) == 0
+    ((kind, _, data, settings), named) = asked[0]
+    assert (kind, data, named["html"]) == ("zero-shot", "holiday", html)
+    assert (settings.images, settings.classes, settings.templates) == ("holiday", "names.txt", "none")
+
+
+@pytest.mark.parametrize(
+    ("argv", "message"),
+    [
+        (["zero-shot"], "--data PATH or --images FOLDER is missing"),
+        (["retrieval"], "--data PATH is missing"),
+        (["retrieval", "--images", "x"], "--data PATH is missing"),
+        (["zero-shot", "--data", "x", "--images", "y"], "--data and --images are both given"),
+        (["zero-shot", "--data", "x", "--classes", "y"], "--classes without --images"),
+        (["few-shot", "--data", "x", "--images", "y"], "--images is of zero-shot and linear-probe and retrieval"),
+        (["retrieval", "--data", "x", "--html", "y"], "--html is of zero-shot and linear-probe, not of retrieval"),
+        (["linear-probe", "--images", "x", "--templates", "y"], "--templates is of zero-shot, not of linear-probe"),
+        (["likelihood", "--data", "x", "--split", "y"], "--split is of zero-shot and retrieval"),
+    ],
+)
+def test_flags_that_do_not_fit_the_evaluation_are_refused(argv: list[str], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        main.run(["eval", *argv, "--checkpoint", "run"])
+
+
+def test_predictions_for_pictures_without_labels_are_printed(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    found = tuple(Prediction(f"{n}.jpg", n, None, None, (("cat", 0.75), ("dog", 0.25))) for n in range(23))
+    shown = replace(RESULT, figures={"n": 23.0}, predictions=found, notes=("a note",))
+    monkeypatch.setattr(evaluate, "evaluate", lambda *arguments, **named: shown)
+    assert main.run(PICTURES) == 0
+    printed = capsys.readouterr()
+    lines = [line.split() for line in printed.out.splitlines()]
+    assert lines[1] == ["0.jpg", "cat", "75%", "dog", "25%"]
+    assert lines[-2:] == [["...", "and", "3", "more"], ["page:", "zero-shot.html"]]
+    assert "note: a note" in printed.err
+    assert main.run([*PICTURES, "--json"]) == 0
+    plain = json.loads(capsys.readouterr().out)
+    assert plain["figures"] == {"n": 23}
+    assert plain["predictions"][0] == {"image": "0.jpg", "top": [["cat", 0.75], ["dog", 0.25]]}

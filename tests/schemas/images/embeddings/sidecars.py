@@ -12,7 +12,14 @@ from corpusloom.schemas.images.embeddings.manifest import (
     PartEntry,
     write_embeddings_manifest,
 )
-from corpusloom.schemas.images.embeddings.parts import IMAGE_COLUMNS, SCORES, SkippedMember, part_name, write_part
+from corpusloom.schemas.images.embeddings.parts import (
+    IDENTITY,
+    IMAGE_COLUMNS,
+    SCORES,
+    SkippedMember,
+    part_name,
+    write_part,
+)
 
 MODEL = EmbeddingModel(family="clip", path="runs/clip", digest="m" * 64, width=8, image_size=16, dtype="fp32")
 LACKING = SkippedMember(3, "f" * 64, "key-3", "jpg", "truncated")
@@ -51,7 +58,7 @@ def write_sidecar(folder: Path, embeddings: np.ndarray, *, part: int = 4, scored
         columns = {"key": keys, **places, "image_sha256": keys, "text_sha256": keys, "score": values}
         table = pa.table(columns, schema=SCORES)
         scores.append(PartEntry(name=part_name("scores", 0), rows=scored))
-        tables.write_table(str(folder / scores[0].name), table)
+        tables.write_table(str(folder / scores[0].name), table.replace_schema_metadata({IDENTITY: "id"}))
     manifest = EmbeddingsManifest(
         dataset="data/align", dataset_digest="d" * 64, kind="pairs", model=MODEL, images=tuple(images), texts=(),
         scores=tuple(scores), skipped=1,

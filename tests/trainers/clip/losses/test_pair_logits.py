@@ -24,7 +24,7 @@ def inputs(dtype: torch.dtype) -> tuple[Tensor, Tensor, Tensor]:
 def test_loss_and_gradients_are_those_of_all_logits_at_once(
     dtype: torch.dtype, tolerance: float, block: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pair_logits, "BLOCK_LOGITS", block)
+    monkeypatch.setattr(pair_logits, "LOGITS_PER_BLOCK", block)
     labels, given, expected = torch.arange(B) + 2, inputs(dtype), inputs(dtype)
     loss = cross_entropy_of_pairs(*given, labels)
     rows, columns, scale = expected
@@ -54,7 +54,7 @@ def test_no_row_gives_a_loss_and_a_gradient_of_zero() -> None:
 
 
 def test_the_nearest_column_is_that_of_all_products(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pair_logits, "BLOCK_LOGITS", 3 * N)
+    monkeypatch.setattr(pair_logits, "LOGITS_PER_BLOCK", 3 * N)
     rows, columns, _ = inputs(torch.float32)
     assert torch.equal(nearest(rows, columns), (rows @ columns.T).argmax(1))
 
@@ -66,4 +66,4 @@ def test_a_large_batch_never_has_all_its_logits_in_memory() -> None:
     def work() -> None:
         cross_entropy_of_pairs(rows, columns, scale, torch.arange(4096)).backward()
 
-    assert peak_above_start(work) < 3 * 4 * pair_logits.BLOCK_LOGITS < 4 * 4096 * 4096
+    assert peak_above_start(work) < 3 * 4 * pair_logits.LOGITS_PER_BLOCK < 4 * 4096 * 4096

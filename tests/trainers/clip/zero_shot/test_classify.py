@@ -5,6 +5,7 @@ import tarfile
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -12,11 +13,10 @@ from corpusloom.schemas.errors import InputError
 from corpusloom.trainers.clip.data import evaluation_image
 from corpusloom.trainers.clip.zero_shot.class_embeddings import class_embeddings
 from corpusloom.trainers.clip.zero_shot.classify import classify
-from corpusloom.trainers.clip.zero_shot.figures import zero_shot
 from corpusloom.trainers.evaluation.batches import EvaluationSettings, Figures
 from corpusloom.trainers.evaluation.figures import NotFiniteError
 from tests.trainers.benchmarks import write_benchmark
-from tests.trainers.clip.small import small_clip, small_tokenizer
+from tests.trainers.clip.small import small_clip, small_tokenizer, zero_shot_figures
 from tests.trainers.datasets import COLOURS as PALETTE
 from tests.trainers.datasets import coloured_pairs
 
@@ -29,6 +29,7 @@ def labelled(folder: Path, broken: Sequence[tuple[str, bytes]] = ()) -> str:
     write_benchmark(str(folder), samples, COLOURS, ["a {c} thing"])
     if broken:
         (folder / "test" / "0.tar").rename(folder / "test" / "1.tar")
+        (folder / "test" / "nshards.txt").write_text("2")
         with tarfile.open(folder / "test" / "0.tar", "w") as tar:
             for name, data in broken:
                 info = tarfile.TarInfo(name)
@@ -44,7 +45,7 @@ def test_figures_of_a_classification_do_not_depend_on_the_batches(tmp_path: Path
     pixels = torch.stack([torch.from_numpy(evaluation_image(pair.image, 16)) for pair in coloured_pairs(12)])
     classes = class_embeddings(small_clip(), small_tokenizer(), COLOURS, ["a {c} thing"])
     with torch.no_grad():
-        expected = dict(zero_shot(small_clip().encode_image(pixels), torch.arange(12) % 4, classes))
+        expected = zero_shot_figures(small_clip().encode_image(pixels), torch.arange(12) % 4, classes)
     assert {name: value for name, value in found.values.items() if name != "skipped"} == expected
     assert (found.values["skipped"], found.skipped) == (0, ())
     assert found.values["top1_n"] == found.values["n"] == 12
@@ -85,7 +86,7 @@ def test_pictures_in_class_folders_have_the_figures_of_the_same_benchmark(tmp_pa
     with torch.no_grad():
         images = small_clip().encode_image(pixels)
         shares = (small_clip().logit_scale.exp() * images @ classes.T).softmax(1)
-    expected = dict(zero_shot(images, labels, classes))
+    expected = zero_shot_figures(images, labels, classes)
     assert {name: value for name, value in found.values.items() if name != "skipped"} == expected
     assert [item.image for item in found.predictions] == [f"{COLOURS[n % 4]}/{n:02d}.jpg" for n in order]
     assert [item.label for item in found.predictions] == [names[label] for label in labels]
@@ -128,3 +129,30 @@ def test_embeddings_that_are_not_finite_are_an_error(tmp_path: Path) -> None:
         clip.image.projection.weight[0] = float("nan")
     with pytest.raises(NotFiniteError, match="embeddings of 12 of 12 images are not finite"):
         classify(clip, small_tokenizer(), write_folders(tmp_path), EvaluationSettings())
+
+
+def test_several_labels_per_image_are_measured_by_precision(tmp_path: Path) -> None:
+    folder = Path(labelled(tmp_path))
+    (folder / "dataset_type.txt").write_text("multilabel")
+    with tarfile.open(folder / "test" / "0.tar", "w") as tar:
+        for number, pair in enumerate(coloured_pairs(12)):
+            buffer = io.BytesIO()
+            np.save(buffer, np.eye(4)[number % 4] + np.eye(4)[(number // 4 + number + 1) % 4] > 0)
+            for field, data in (("jpg", pair.image), ("npy", buffer.getvalue())):
+                info = tarfile.TarInfo(f"{number}.{field}")
+                info.size = len(data)
+                tar.addfile(info, io.BytesIO(data))
+    found = classify(small_clip(), small_tokenizer(), str(folder), EvaluationSettings(batch_size=5))
+    assert 0 < found.values["mean_average_precision"] <= 1
+    assert found.values["n"] == 12
+    assert all(item.label is None for item in found.predictions)
+
+
+def test_names_that_are_equal_in_the_tokens_of_the_model_are_noted(tmp_path: Path) -> None:
+    names = tmp_path / "names.txt"
+    names.write_text("long name of a cat\nlong name of a dog\nbird\nred\n")
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    (folder / "a.jpg").write_bytes(coloured_pairs(1)[0].image)
+    found = classify_pictures(str(folder), classes=str(names), templates="none")
+    assert found.notes == ("2 classes have the text of another one: the model reads 8 tokens per text",)

@@ -15,8 +15,8 @@ _HF_FILES = ("preprocessor_config.json", "processor_config.json")
 _HALF = (0.5, 0.5, 0.5)
 
 
-def colours_of(folder: Folder) -> dict[str, Any]:
-    """Return {"image.mean": ..., "image.std": ...} of a folder; those of its kind of model if no file says them."""
+def mean_and_std_of(folder: Folder) -> dict[str, Any]:
+    """Return {"image.mean": ..., "image.std": ...} of a folder; those of its model type if no file has them."""
     keys: tuple[str, str] = ("image_mean", "image_std")
     if folder.layout == OPEN_CLIP:
         where, values, keys = LAYOUTS[OPEN_CLIP].config, folder.config.get("preprocess_cfg") or {}, ("mean", "std")

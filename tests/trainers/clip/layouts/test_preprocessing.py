@@ -8,7 +8,7 @@ import pytest
 
 from corpusloom.schemas.errors import DamageError
 from corpusloom.trainers.clip.config import MEAN, STD, CLIPConfig, ImageTowerConfig
-from corpusloom.trainers.clip.layouts.images import colours_of, preprocessing_of
+from corpusloom.trainers.clip.layouts.preprocessing import mean_and_std_of, preprocessing_of
 from corpusloom.trainers.training.hub.folders import HF, OPEN_CLIP, read_folder
 from tests.trainers.clip.folders import siglip_config
 
@@ -19,20 +19,20 @@ ODD = [0.1, 0.2, 0.3]
 def test_mean_and_deviation_are_the_folders_own_or_those_of_its_kind(tmp_path: Path, kind: str) -> None:
     (tmp_path / "config.json").write_text(json.dumps({"model_type": kind}))
     known = (MEAN, STD) if kind == "clip" else ([0.5] * 3, [0.5] * 3)
-    found = colours_of(read_folder(str(tmp_path)))
+    found = mean_and_std_of(read_folder(str(tmp_path)))
     assert found == {"image.mean": list(known[0]), "image.std": list(known[1])}
     (tmp_path / "processor_config.json").write_text(json.dumps({"image_processor": {"image_mean": ODD}}))
-    assert colours_of(read_folder(str(tmp_path)))["image.mean"] == ODD
+    assert mean_and_std_of(read_folder(str(tmp_path)))["image.mean"] == ODD
     (tmp_path / "preprocessor_config.json").write_text(json.dumps({"image_mean": [1, 2, 3], "image_std": ODD}))
-    assert colours_of(read_folder(str(tmp_path))) == {"image.mean": [1, 2, 3], "image.std": ODD}
+    assert mean_and_std_of(read_folder(str(tmp_path))) == {"image.mean": [1, 2, 3], "image.std": ODD}
     (tmp_path / "preprocessor_config.json").write_text(json.dumps({"image_std": 0.5}))
     with pytest.raises(DamageError, match=r"preprocessor_config\.json: image_std is 0\.5"):
-        colours_of(read_folder(str(tmp_path)))
+        mean_and_std_of(read_folder(str(tmp_path)))
 
 
 def test_those_of_open_clip_stand_in_its_configuration(tmp_path: Path) -> None:
     (tmp_path / "open_clip_config.json").write_text(json.dumps({"model_cfg": {}, "preprocess_cfg": {"std": ODD}}))
-    assert colours_of(read_folder(str(tmp_path))) == {"image.mean": list(MEAN), "image.std": ODD}
+    assert mean_and_std_of(read_folder(str(tmp_path))) == {"image.mean": list(MEAN), "image.std": ODD}
 
 
 def test_transformers_gets_the_processor_of_the_kind_of_model() -> None:
