@@ -26,19 +26,20 @@ from corpusloom.trainers.evaluation.logistic_regression import choose_strength, 
 from corpusloom.trainers.training import collectives
 
 EVERY = 5
-"""Of every so many images of a class one is held out, where there is no split for it."""
+"""One of this many images per class is held out if there is no split for it."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProbeData:
-    """Images to train on, to choose the regularisation by, and to test on."""
+    """Images for training, for the choice of the regularisation, and for the test."""
 
     train: ClassifiedImages
     val: ClassifiedImages | None
-    """None: some of the training images."""
+    """None: a share 1 / EVERY of the training images."""
     test: ClassifiedImages | None
-    """None: some of the training images."""
+    """None: a share 1 / EVERY of the training images."""
     notes: tuple[str, ...] = ()
+    """Remarks on the data, for the user."""
 
 
 def open_probe(data: str, settings: EvaluationSettings) -> ProbeData:
@@ -102,7 +103,7 @@ def probe(model: CLIP, tokenizer: CaptionTokenizer, data: str, settings: Evaluat
         kept, held = hold_out(torch.arange(len(rows), device=device), fitting[1])
         choosing, fitting = (fitting[0][held], fitting[1][held]), (fitting[0][kept], fitting[1][kept])
     classes = len(splits.train.classes)
-    _check_seen(fitting[1], splits.train)
+    _check_classes(fitting[1], splits.train)
     strength = collectives.from_rank_0(partial(choose_strength, fitting, choosing, classes))
     both = torch.cat([fitting[0], choosing[0]]), torch.cat([fitting[1], choosing[1]])
     fitted = fit(*both, classes, strength)
@@ -160,12 +161,12 @@ def _part(found: EmbeddedImages, places: Sequence[int]) -> EmbeddedImages:
     )
 
 
-def _check_seen(labels: Tensor, images: ClassifiedImages) -> None:
-    """Raise InputError if a class has too few images to be learnt, or there are too few to hold any out."""
+def _check_classes(labels: Tensor, images: ClassifiedImages) -> None:
+    """Raise InputError if a class has no training image."""
     counts = labels.bincount(minlength=len(images.classes)).tolist()
     few = [name.shown for name, count in zip(images.classes, counts, strict=True) if count == 0]
     if few:
         remedy = f"give each class {EVERY} pictures or more"
         raise InputError(
-            f"classes without a picture to learn from: {', '.join(few[:5])}", where=images.folder, remedy=remedy
+            f"classes without a training picture: {', '.join(few[:5])}", where=images.folder, remedy=remedy
         )
