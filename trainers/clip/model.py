@@ -64,10 +64,16 @@ class CLIP(nn.Module):
         """(B, S) int -> (B, E) of norm 1, float32 or better."""
         return F.normalize(at_least_float32(self.text(tokens)), dim=-1)
 
-    def forward(self, images: Tensor, tokens: Tensor, counted: int | None = None) -> Embeddings:
-        """(B, 3, H, W), (B, S) -> the embeddings of both; batch normalisation sees the first `counted` images alone."""
-        with counted_images(self.image, counted):
-            image = self.encode_image(images)
+    def forward(self, images: Tensor | None, tokens: Tensor, counted: int | None = None) -> Embeddings:
+        """(B, 3, H, W), (B, S) -> the embeddings of both; batch normalisation sees the first `counted` images alone.
+
+        Without images the image embeddings are empty, (0, E): a locked tower need not compute them twice.
+        """
+        if images is None:
+            image = self.logit_scale.new_zeros(0, self.config.embed_dim)
+        else:
+            with counted_images(self.image, counted):
+                image = self.encode_image(images)
         bias = getattr(self, "logit_bias", None)
         return Embeddings(
             image, self.encode_text(tokens), self.logit_scale.clone(), None if bias is None else bias.clone()

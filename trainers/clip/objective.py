@@ -40,7 +40,7 @@ class PairObjective:
     With several `chunks` the full batch's exact gradient is computed with one chunk's activations in memory (GradCache,
     arXiv 2101.06983): all embeddings are computed without a graph, then the loss and its gradient with respect to the
     embeddings, then each chunk again with a graph, through which the gradient of its embeddings is back-propagated.
-    Batch normalisation takes its statistics from each chunk of all ranks.
+    Batch normalisation takes its statistics from each chunk of all ranks. A locked image tower runs once.
     """
 
     def __init__(self, chunks: int = 1) -> None:
@@ -80,13 +80,16 @@ class PairObjective:
         leaves = _leaves(found)
         yield Loss(pair_loss(leaves) / pairs, measure(leaves))
         image_grads, text_grads = _gradient(leaves.image).split(counted), _gradient(leaves.text).split(counted)
-        for at, (piece, count) in enumerate(zip(pieces, counted, strict=True)):
-            again = _encode(model, *piece, count, seed + at)
-            value = (again.image * image_grads[at]).sum() + (again.text * text_grads[at]).sum()
+        locked = not any(weight.requires_grad for name, weight in model.named_parameters() if name.startswith("image."))
+        for at, ((piece, texts), count) in enumerate(zip(pieces, counted, strict=True)):
+            again = _encode(model, None if locked else piece, texts, count, seed + at)
+            value = (again.text * text_grads[at]).sum()
+            if not locked:
+                value = value + (again.image * image_grads[at]).sum()
             yield Loss(value + _scale_surrogate(again, leaves, first=at == 0), surrogate=True)
 
 
-def _encode(model: nn.Module, images: Tensor, tokens: Tensor, counted: int, seed: int) -> Embeddings:
+def _encode(model: nn.Module, images: Tensor | None, tokens: Tensor, counted: int, seed: int) -> Embeddings:
     """Embed a chunk with the same random state in both passes."""
     torch.manual_seed(seed)
     embeddings: Embeddings = model(images, tokens, counted)

@@ -66,6 +66,21 @@ def test_chunks_give_the_loss_and_gradient_of_the_whole_batch(loss: str, patch_d
         assert torch.allclose(one.grad, other.grad, rtol=1e-4, atol=2e-5 * one.grad.abs().max().item()), name
 
 
+def test_chunks_run_a_locked_image_tower_once() -> None:
+    whole, parts = small("softmax"), small("softmax")
+    for model in (whole, parts):
+        model.image.requires_grad_(False)
+    runs: list[int] = []
+    parts.image.register_forward_hook(lambda *_: runs.append(1))
+    losses(PairObjective(), whole, batch())
+    losses(PairObjective(chunks=3), parts, batch())
+    assert len(runs) == 3
+    for (name, one), other in zip(whole.named_parameters(), parts.parameters(), strict=True):
+        assert (one.grad is None) == (other.grad is None) == name.startswith("image.")
+        if one.grad is not None and other.grad is not None:
+            assert torch.allclose(one.grad, other.grad, rtol=1e-4, atol=2e-5 * one.grad.abs().max().item()), name
+
+
 def _inputs(rows: dict[str, Tensor]) -> dict[str, Tensor]:
     return {"images": rows["image"], "tokens": rows["tokens"]}
 

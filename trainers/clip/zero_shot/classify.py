@@ -1,5 +1,7 @@
 """Zero-shot classification of a benchmark's images or of a folder of pictures (arXiv 2103.00020, section 3.1)."""
 
+from collections import Counter
+from collections.abc import Iterator
 from functools import partial
 from typing import TypeAlias
 
@@ -20,7 +22,7 @@ from corpusloom.trainers.clip.zero_shot.figures import (
     rank_classes,
 )
 from corpusloom.trainers.clip.zero_shot.image_folders import ImageFolder, open_folder
-from corpusloom.trainers.clip.zero_shot.templates import PHOTO, load_templates
+from corpusloom.trainers.clip.zero_shot.templates import PHOTO, PLACEHOLDER, load_templates
 from corpusloom.trainers.evaluation.batches import EvaluationSettings, Figures
 from corpusloom.trainers.evaluation.figures import check_finite
 from corpusloom.trainers.evaluation.predictions import Prediction
@@ -67,11 +69,22 @@ def classify_images(
         values | {"skipped": float(len(found.skipped))},
         found.skipped,
         found.reused,
-        notes=images.notes,
+        notes=(*images.notes, *_cut_texts(tokenizer, images.classes, templates)),
         classes=tuple(name.shown for name in images.classes),
         predictions=predictions_of(images.classes, found, ranking),
         thumbnails=partial(thumbnails_of, images),
     )
+
+
+def _cut_texts(
+    tokenizer: CaptionTokenizer, classes: tuple[ClassName, ...], templates: tuple[str, ...]
+) -> Iterator[str]:
+    """Yield a note if names of classes differ only beyond the tokens that the model reads."""
+    for template in sorted(templates, key=len)[:1]:
+        rows = Counter(tokenizer.row(template.replace(PLACEHOLDER, name.shown)).tobytes() for name in classes)
+        equal = sum(count for count in rows.values() if count > 1)
+        if equal:
+            yield f"{equal:,} classes have the text of another one: the model reads {tokenizer.context} tokens per text"
 
 
 def templates_of(images: ClassifiedImages, name: str | None) -> tuple[str, ...]:

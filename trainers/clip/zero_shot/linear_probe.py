@@ -5,9 +5,10 @@ of whose pictures every fifth is held out for the test. Shapes: N images, D feat
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -25,6 +26,8 @@ from corpusloom.trainers.evaluation.batches import EvaluationSettings, Figures
 from corpusloom.trainers.evaluation.logistic_regression import choose_strength, fit
 from corpusloom.trainers.training import collectives
 
+Rows: TypeAlias = tuple[Tensor, Tensor]
+"""Features, (N, D), and labels, (N,)."""
 EVERY = 5
 """One of this many images per class is held out if there is no split for it."""
 
@@ -89,43 +92,60 @@ def probe(model: CLIP, tokenizer: CaptionTokenizer, data: str, settings: Evaluat
         with torch.no_grad():
             return embed_images(images, encode, shape.size, own, device, squash=shape.squashes)
 
-    parts = [embed(splits.train, "train")]
-    parts += [embed(images, name) for images, name in ((splits.val, "val"), (splits.test, "test")) if images]
-    train, tested = parts[0], parts[-1]
-    rows = torch.arange(len(train.labels), device=device)
-    if splits.test is None:
-        rows, held = hold_out(rows, train.labels)
-        tested = _part(train, held.tolist())
-    fitting, choosing = (train.vectors[rows], train.labels[rows]), None
-    if splits.val is not None:
-        choosing = parts[1].vectors, parts[1].labels
-    else:
-        kept, held = hold_out(torch.arange(len(rows), device=device), fitting[1])
-        choosing, fitting = (fitting[0][held], fitting[1][held]), (fitting[0][kept], fitting[1][kept])
+    given = {"train": splits.train, "val": splits.val, "test": splits.test}
+    parts = {name: embed(images, name) for name, images in given.items() if images is not None}
+    fitting, choosing, tested = divide(parts, splits.train)
     classes = len(splits.train.classes)
-    _check_classes(fitting[1], splits.train)
     strength = collectives.from_rank_0(partial(choose_strength, fitting, choosing, classes))
     both = torch.cat([fitting[0], choosing[0]]), torch.cat([fitting[1], choosing[1]])
-    fitted = fit(*both, classes, strength)
-    ranking = rank_scores(fitted(tested.vectors), tested.labels)
+    ranking = rank_scores(fit(*both, classes, strength)(tested.vectors), tested.labels)
     assert ranking.ranks is not None
-    skipped = tuple(line for part in parts for line in part.skipped)
-    commonest = max(Counter(tested.labels.tolist()).values()) / len(tested.labels)
     values = dict(classification_figures(ranking.ranks, tested.labels, classes))
+    commonest = max(Counter(tested.labels.tolist()).values()) / len(tested.labels)
+    skipped = tuple(line for part in parts.values() for line in part.skipped)
     values |= {
         "top1_chance": max(commonest, values["top1_chance"]),
         "strength": strength,
         "train_n": float(len(both[0])),
+        "skipped": float(len(skipped)),
     }
     return Figures(
-        values | {"skipped": float(len(skipped))},
+        values,
         skipped,
-        sum(part.reused for part in parts),
+        sum(part.reused for part in parts.values()),
         notes=(*splits.notes, *splits.train.notes),
         classes=tuple(name.shown for name in splits.train.classes),
         predictions=predictions_of(splits.train.classes, tested, ranking),
         thumbnails=partial(thumbnails_of, splits.test or splits.train),
     )
+
+
+def divide(parts: Mapping[str, EmbeddedImages], images: ClassifiedImages) -> tuple[Rows, Rows, EmbeddedImages]:
+    """Return the rows to fit to, those to choose the regularisation by, and the images of the test.
+
+    Where there is no split val or test, every fifth image of a class is held out of train. Raises InputError if a class
+    has no image to learn from, or if none can be held out.
+    """
+    train = parts["train"]
+    tested, rows = parts.get("test"), torch.arange(len(train.labels), device=train.labels.device)
+    if tested is None:
+        rows, held = hold_out(rows, train.labels)
+        tested = _part(train, held.tolist())
+    if "val" in parts:
+        choosing = parts["val"].vectors, parts["val"].labels
+    else:
+        rows, held = hold_out(rows, train.labels[rows])
+        choosing = train.vectors[held], train.labels[held]
+    fitting = train.vectors[rows], train.labels[rows]
+    counts = fitting[1].bincount(minlength=len(images.classes)).tolist()
+    few = [name.shown for name, count in zip(images.classes, counts, strict=True) if count == 0]
+    remedy = f"give each class {EVERY + 2} pictures or more"
+    if few:
+        what = f"classes without a training picture: {', '.join(few[:5])}"
+        raise InputError(what, where=images.folder, remedy=remedy)
+    if not len(tested.labels) or not len(choosing[1]):
+        raise InputError("too few pictures to hold some out", where=images.folder, remedy=remedy)
+    return fitting, choosing, tested
 
 
 def image_features(model: CLIP, images: Tensor) -> Tensor:
@@ -159,14 +179,3 @@ def _part(found: EmbeddedImages, places: Sequence[int]) -> EmbeddedImages:
         labels=found.labels[list(places)],
         skipped=(),
     )
-
-
-def _check_classes(labels: Tensor, images: ClassifiedImages) -> None:
-    """Raise InputError if a class has no training image."""
-    counts = labels.bincount(minlength=len(images.classes)).tolist()
-    few = [name.shown for name, count in zip(images.classes, counts, strict=True) if count == 0]
-    if few:
-        remedy = f"give each class {EVERY} pictures or more"
-        raise InputError(
-            f"classes without a training picture: {', '.join(few[:5])}", where=images.folder, remedy=remedy
-        )

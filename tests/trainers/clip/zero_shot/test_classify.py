@@ -146,3 +146,13 @@ def test_several_labels_per_image_are_measured_by_precision(tmp_path: Path) -> N
     assert 0 < found.values["mean_average_precision"] <= 1
     assert found.values["n"] == 12
     assert all(item.label is None for item in found.predictions)
+
+
+def test_names_that_are_equal_in_the_tokens_of_the_model_are_noted(tmp_path: Path) -> None:
+    names = tmp_path / "names.txt"
+    names.write_text("long name of a cat\nlong name of a dog\nbird\nred\n")
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    (folder / "a.jpg").write_bytes(coloured_pairs(1)[0].image)
+    found = classify_pictures(str(folder), classes=str(names), templates="none")
+    assert found.notes == ("2 classes have the text of another one: the model reads 8 tokens per text",)

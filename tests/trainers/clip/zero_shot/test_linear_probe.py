@@ -92,3 +92,10 @@ def test_a_class_without_pictures_to_learn_from_is_refused(tmp_path: Path) -> No
         path.write_bytes(b"")
     with pytest.raises(InputError, match="classes without a training picture: red"):
         probe(small_clip(), small_tokenizer(), str(tmp_path), EvaluationSettings(images=str(tmp_path)))
+
+
+@pytest.mark.parametrize("count", [16, 20])
+def test_too_few_pictures_to_hold_any_out_are_refused(tmp_path: Path, count: int) -> None:
+    write_split(tmp_path, count)
+    with pytest.raises(InputError, match=r"too few pictures to hold some out \(give each class 7 pictures or more"):
+        probe(small_clip(), small_tokenizer(), str(tmp_path), EvaluationSettings(images=str(tmp_path)))
