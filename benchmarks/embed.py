@@ -43,7 +43,7 @@ BOUNDS = {"clip-vit-b-32": (0.85, 0.95), "clip-tiny": (0.8, 0.9)}
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BenchmarkConfig:
-    """What is measured."""
+    """Shapes of models, numbers of images and rounds."""
 
     only: tuple[Shape, ...] = ("clip-vit-b-32", "clip-tiny")
     """Shapes of models."""

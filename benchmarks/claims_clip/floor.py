@@ -1,4 +1,4 @@
-"""The floor of zero-shot classification: a linear map from pixels to words, without any learned features.
+"""A baseline of zero-shot classification: a linear map from pixels to words, without learned features.
 
 Shapes: N training pairs, M test pictures, C classes, W words, D features.
 """

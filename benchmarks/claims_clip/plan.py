@@ -1,4 +1,4 @@
-"""What the benchmark trains: the datasets, the runs, and how the settings of each run follow from the base run's."""
+"""Plan of the benchmark: datasets, runs, and each run's differences from the base run."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace

@@ -48,7 +48,7 @@ class ImageTowerConfig:
     std: tuple[float, float, float] = STD
     """Standard deviation of RGB that pixels are divided by; SigLIP has 0.5."""
     resize: str = "crop"
-    """How an image becomes a square: crop (its central or a random square) or squash (all of it, as in SigLIP)."""
+    """Conversion of an image to a square: crop (its central or a random square) or squash (all of it, as in SigLIP)."""
     patch_dropout: float = 0.0
     """Share of patches dropped in training (FLIP, arXiv 2212.00794)."""
     init: str | None = None

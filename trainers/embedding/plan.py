@@ -30,7 +30,7 @@ _MEMBERS = np.dtype([("shard", "<i4"), ("row", "<i4"), ("field", "<i2"), ("sha25
 
 @dataclass(frozen=True, slots=True, eq=False)
 class EmbeddingPlan:
-    """What is embedded, in the order in which the dataset's shards show it first."""
+    """Distinct images and texts of a dataset, in the order in which its shards first show them, and its pairs."""
 
     images: np.ndarray
     """One record per distinct image: shard and row of the sample that shows it first, number of its field, sha256."""

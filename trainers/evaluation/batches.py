@@ -78,7 +78,7 @@ class Figures:
     reused: int = 0
     """Number of batches that a killed evaluation had finished."""
     notes: tuple[str, ...] = ()
-    """What the user should know of the data."""
+    """Remarks on the data, for the user."""
     classes: tuple[str, ...] = ()
     """Classes of a classification."""
     predictions: tuple[Prediction, ...] = ()

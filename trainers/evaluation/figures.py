@@ -10,7 +10,7 @@ from torch import Tensor
 
 from corpusloom.schemas.errors import InputError
 
-NOT_FINITE = "take an earlier checkpoint, or try --dtype fp32"
+_REMEDY = "take an earlier checkpoint, or try --dtype fp32"
 _Z = 1.959964
 """Standard deviations on each side of a 95 % interval."""
 
@@ -23,7 +23,7 @@ def check_finite(values: Tensor, what: str) -> None:
     """Raise NotFiniteError if rows of values, (N, D), are NaN or infinite: they would rank by no rule."""
     bad = int((~values.isfinite().all(1)).sum())
     if bad:
-        raise NotFiniteError(f"embeddings of {bad:,} of {len(values):,} {what} are not finite", remedy=NOT_FINITE)
+        raise NotFiniteError(f"embeddings of {bad:,} of {len(values):,} {what} are not finite", remedy=_REMEDY)
 
 
 def wilson(successes: int, total: int) -> tuple[float, float]:

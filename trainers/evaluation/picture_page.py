@@ -25,7 +25,7 @@ _LABELS = {"top1": "top-1", "top5": "top-5", "mean_class_recall": "mean recall p
 
 @dataclass(frozen=True, slots=True)
 class PicturePage:
-    """What a page says above its pictures."""
+    """Heading of a page."""
 
     title: str
     kind: str

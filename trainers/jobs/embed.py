@@ -39,7 +39,7 @@ class ShowStage(Protocol):
 
 
 @contextlib.contextmanager
-def _unseen(
+def _silent(
     name: str, total: int | None = None, done: Callable[[], int] | None = None, unit: str = ""
 ) -> Iterator[None]:
     yield
@@ -83,7 +83,7 @@ def embed(
     settings: EmbeddingSettings | None = None,
     *,
     device: str | None = None,
-    stages: ShowStage = _unseen,
+    stages: ShowStage = _silent,
 ) -> EmbeddingResult:
     """Embed every distinct image and, for pairs, every distinct text of a dataset, and score the pairs.
 

@@ -40,7 +40,7 @@ class EvaluationResult:
     interpolate: str | None = None
     """INITIAL:ALPHA, if the checkpoint's weights were interpolated with those of another model."""
     notes: tuple[str, ...] = ()
-    """What the user should know of the data."""
+    """Remarks on the data, for the user."""
     predictions: tuple[Prediction, ...] = ()
     """Predictions of a classification, in the order of the images."""
 

@@ -155,7 +155,7 @@ class Command:
         """Return the path of what is evaluated; ConfigError if the flags do not fit together."""
         for flag, kinds in KINDS_OF.items():
             if getattr(self, flag) is not None and self.kind not in kinds:
-                what = f"--{flag} is of {' and '.join(kinds)}, not of {self.kind}"
+                what = f"--{flag} belongs to {', '.join(kinds)}, not to {self.kind}"
                 raise ConfigError(what, remedy=f"leave --{flag} out")
         pictures = self.kind in PICTURE_KINDS
         if self.classes is not None and self.images is None:

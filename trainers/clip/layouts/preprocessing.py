@@ -1,4 +1,4 @@
-"""How images are prepared, in the files of transformers and open_clip."""
+"""Preprocessing of images, in the files of transformers and open_clip."""
 
 from collections.abc import Mapping
 from typing import Any

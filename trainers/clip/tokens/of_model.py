@@ -1,4 +1,4 @@
-"""The tokenizer that a model takes: CLIP's if it reads a text at its end token, else a padded one, as SigLIP's."""
+"""Chooses the tokenizer of a model: CLIP's if it reads a text at its end token, else a padded one, as SigLIP's."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Protocol
@@ -12,7 +12,7 @@ from corpusloom.trainers.clip.tokens.padded import PaddedTokenizer
 
 
 class CaptionTokenizer(Protocol):
-    """What a model and its data need of a tokenizer."""
+    """A tokenizer as the text tower and its data use it."""
 
     context: int
     vocab_size: int

@@ -8,7 +8,7 @@ from tokenizers import AddedToken, Regex, Tokenizer, decoders, models, normalize
 from corpusloom.schemas.errors import InputError
 
 SPACE = "▁"
-"""How a piece spells a space."""
+"""Character that stands for a space in a piece."""
 _UNIGRAM, _CONTROL = 1, 3
 Message = dict[int, list[int | float | bytes]]
 """Number of a field -> its values."""

@@ -34,7 +34,7 @@ MAX_MEMBER_BYTES = 64_000_000
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkSample:
-    """One encoded image of a benchmark, with what belongs to it; any of these may be empty in a broken sample."""
+    """One encoded image of a benchmark, with its label or captions; any of these may be empty in a damaged sample."""
 
     key: str
     image: bytes
@@ -54,7 +54,7 @@ class BenchmarkSample:
 
 @dataclass(frozen=True, slots=True)
 class Shards:
-    """The samples of some tars."""
+    """The tars of a split, and their samples."""
 
     folder: str
     tars: tuple[str, ...]
@@ -73,7 +73,7 @@ class Benchmark:
     templates: tuple[str, ...]
     multilabel: bool = False
     notes: tuple[str, ...] = ()
-    """What the user should know of the folder."""
+    """Remarks on the folder, for the user."""
     labelled: bool = True
 
     @property
@@ -127,7 +127,7 @@ def open_benchmark(folder: str, split: str = "test") -> Benchmark:
     templates = storage.join(folder, TEMPLATES)
     texts = load_templates(templates) if storage.exists(templates) else PLAIN
     classes = tuple(ClassName((name,)) for _, name in lines)
-    return Benchmark(shards, classes, texts, kind == "multilabel", tuple(_doubles(lines)))
+    return Benchmark(shards, classes, texts, kind == "multilabel", tuple(_duplicate_names(lines)))
 
 
 def open_captions(folder: str, split: str = "test") -> Shards:
@@ -179,7 +179,7 @@ def find_shards(folder: str, split: str) -> Shards:
     return Shards(folder, tuple(storage.join(place, name) for name in ordered))
 
 
-def _doubles(lines: list[tuple[int, str]]) -> Iterator[str]:
+def _duplicate_names(lines: list[tuple[int, str]]) -> Iterator[str]:
     """Yield a note per class that has the name of another one."""
     seen: dict[str, int] = {}
     for number, name in lines:

@@ -47,7 +47,7 @@ class ImageFolder:
     """In the order of classes and names."""
     labelled: bool
     notes: tuple[str, ...] = ()
-    """What the user should know of the folder."""
+    """Remarks on the folder, for the user."""
 
     def __iter__(self) -> Iterator[ImageFile]:
         return iter(self.files)

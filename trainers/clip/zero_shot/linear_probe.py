@@ -29,19 +29,20 @@ from corpusloom.trainers.training import collectives
 Rows: TypeAlias = tuple[Tensor, Tensor]
 """Features, (N, D), and labels, (N,)."""
 EVERY = 5
-"""Of every so many images of a class one is held out, where there is no split for it."""
+"""One of this many images per class is held out if there is no split for it."""
 
 
 @dataclass(frozen=True, slots=True)
 class ProbeData:
-    """Images to train on, to choose the regularisation by, and to test on."""
+    """Images for training, for the choice of the regularisation, and for the test."""
 
     train: ClassifiedImages
     val: ClassifiedImages | None
-    """None: some of the training images."""
+    """None: a share 1 / EVERY of the training images."""
     test: ClassifiedImages | None
-    """None: some of the training images."""
+    """None: a share 1 / EVERY of the training images."""
     notes: tuple[str, ...] = ()
+    """Remarks on the data, for the user."""
 
 
 def open_probe(data: str, settings: EvaluationSettings) -> ProbeData:
@@ -140,7 +141,7 @@ def divide(parts: Mapping[str, EmbeddedImages], images: ClassifiedImages) -> tup
     few = [name.shown for name, count in zip(images.classes, counts, strict=True) if count == 0]
     remedy = f"give each class {EVERY + 2} pictures or more"
     if few:
-        what = f"classes without a picture to learn from: {', '.join(few[:5])}"
+        what = f"classes without a training picture: {', '.join(few[:5])}"
         raise InputError(what, where=images.folder, remedy=remedy)
     if not len(tested.labels) or not len(choosing[1]):
         raise InputError("too few pictures to hold some out", where=images.folder, remedy=remedy)

@@ -145,10 +145,13 @@ def test_a_page_of_pictures_is_written_beside_the_result(asked: list[Any], flags
         (["retrieval", "--images", "x"], "--data PATH is missing"),
         (["zero-shot", "--data", "x", "--images", "y"], "--data and --images are both given"),
         (["zero-shot", "--data", "x", "--classes", "y"], "--classes without --images"),
-        (["few-shot", "--data", "x", "--images", "y"], "--images is of zero-shot and linear-probe and retrieval"),
-        (["retrieval", "--data", "x", "--html", "y"], "--html is of zero-shot and linear-probe, not of retrieval"),
-        (["linear-probe", "--images", "x", "--templates", "y"], "--templates is of zero-shot, not of linear-probe"),
-        (["likelihood", "--data", "x", "--split", "y"], "--split is of zero-shot and retrieval"),
+        (["few-shot", "--data", "x", "--images", "y"], "--images belongs to zero-shot, linear-probe, retrieval"),
+        (["retrieval", "--data", "x", "--html", "y"], "--html belongs to zero-shot, linear-probe, not to retrieval"),
+        (
+            ["linear-probe", "--images", "x", "--templates", "y"],
+            "--templates belongs to zero-shot, not to linear-probe",
+        ),
+        (["likelihood", "--data", "x", "--split", "y"], "--split belongs to zero-shot, retrieval"),
     ],
 )
 def test_flags_that_do_not_fit_the_evaluation_are_refused(argv: list[str], message: str) -> None:

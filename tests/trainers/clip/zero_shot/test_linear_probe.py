@@ -90,7 +90,7 @@ def test_a_class_without_pictures_to_learn_from_is_refused(tmp_path: Path) -> No
     write_split(tmp_path, 38)
     for path in (tmp_path / "red").glob("*.jpg"):
         path.write_bytes(b"")
-    with pytest.raises(InputError, match="classes without a picture to learn from: red"):
+    with pytest.raises(InputError, match="classes without a training picture: red"):
         probe(small_clip(), small_tokenizer(), str(tmp_path), EvaluationSettings(images=str(tmp_path)))
 
 

@@ -83,7 +83,7 @@ def retrieve_captioned(
 
 @dataclass(slots=True)
 class _Recorded:
-    """Images whose captions are kept as they pass."""
+    """Captioned images; iteration records the captions of each."""
 
     source: CaptionedImages
     captions: list[tuple[str, ...]] = field(default_factory=list)
