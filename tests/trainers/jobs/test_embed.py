@@ -69,7 +69,7 @@ def test_neither_threads_nor_a_kill_change_a_byte(clip: str, pairs: str, tmp_pat
 
 def test_a_changed_dataset_and_another_precision_are_refused(clip: str, pairs: str, tmp_path: Path) -> None:
     out = embed(pairs, clip).out
-    with pytest.raises(InputError, match="another model"):
+    with pytest.raises(InputError, match="in another precision"):
         embed(pairs, clip, settings=EmbeddingSettings(precision="bf16"))
     other = small_pairs(tmp_path / "other", 13)
     with pytest.raises(InputError, match="digest has changed since"):
