@@ -104,10 +104,16 @@ def vilbert_batch(step: int) -> dict[str, Any]:
 
 
 def published(name: str) -> nn.Module:
-    """Return a shipped Flamingo at reduced width, with open gates, in one floating point type."""
+    """Return a shipped Flamingo at reduced width, with open gates, in one floating point type.
+
+    Fresh latents have a deviation of 0.02, by which the backward pass of their layer norm divides: on some CPUs the
+    rounding of their gradient is then above the bound. Latents of deviation 1 have no such factor.
+    """
     model = registry.build_model(reduced(name)).float()
     assert isinstance(model, Flamingo)
     open_gates(model)
+    if not model.resampler.latents.is_meta:
+        nn.init.normal_(model.resampler.latents)
     return model
 
 
@@ -269,8 +275,7 @@ def test_ranks_have_the_loss_gradient_and_weights_of_one_rank(
     for found in run_ranks(partial(all_cases, parallel), tmp_path, ranks):
         for name in cases_of(parallel):
             assert distance(expected, found, f"{name}/fp32/loss") < 1e-6, name
-            limit = 2e-6 if name == "flamingo-80b" else 1e-6  # rounding: the fp64 weights below agree to 1e-12
-            assert distance(expected, found, f"{name}/fp32/grad") < limit, name
+            assert distance(expected, found, f"{name}/fp32/grad") < 1e-6, name
             assert distance(expected, found, f"{name}/fp64/weight") < 1e-12, name
 
 
