@@ -31,6 +31,7 @@ from corpusloom.trainers.clip.tokens.of_model import (
     load_tokenizer,
     tokenizer_from_bytes,
 )
+from corpusloom.trainers.clip.zero_shot.classify import ClassifiedImages
 from corpusloom.trainers.clip.zero_shot.in_training import figure_names, open_sets, zero_shot_figures
 from corpusloom.trainers.clip.zero_shot.retrieval.retrieve import retrieve_from
 from corpusloom.trainers.evaluation.batches import EvaluationSettings
@@ -83,7 +84,7 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]], beg
     paths = [path for path, _ in datasets.values()]
     if data.evaluate is not None:
         check_split(paths, data.evaluate)
-    open_sets(data.zero_shot)
+    sets = open_sets(data.zero_shot)
     sources = sources_of(config, begun)
     check_pretrained(config, sources)
     tokenizer = choose_tokenizer(data, shape.text, sources)
@@ -99,8 +100,8 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]], beg
         objective=build_objective(config),
         stream=make_batches(config, stream, transform),
         example=lambda: example_batch(config, 1),
-        evaluate=evaluation_of(paths, data, tokenizer),
-        figures=figure_names(data),
+        evaluate=evaluation_of(paths, data.evaluate, sets, tokenizer),
+        figures=figure_names(data.evaluate, sets),
         attachments={TOKENIZER: tokenizer.to_bytes(), **(sources["init"].origin() if "init" in sources else {})},
         notes=(
             *((learnt_note(tokenizer.vocab_size, "data.tokenizer"),) if learnt else ()),
@@ -161,16 +162,17 @@ def load_evaluated(path: str, *assignments: str) -> tuple[CLIP, CaptionTokenizer
     return load_clip(path, *assignments)
 
 
-def evaluation_of(paths: list[str], data: CLIPDataConfig, tokenizer: CaptionTokenizer) -> Evaluate | None:
+def evaluation_of(
+    paths: list[str], split: str | None, sets: Mapping[str, ClassifiedImages], tokenizer: CaptionTokenizer
+) -> Evaluate | None:
     """Return the evaluation of a run: retrieval among the samples of a split, zero-shot classification, or both."""
-    sets = open_sets(data.zero_shot)
-    if data.evaluate is None and not sets:
+    if split is None and not sets:
         return None
 
     def evaluate(model: nn.Module) -> Iterable[tuple[str, float]]:
         assert isinstance(model, CLIP)
-        if data.evaluate is not None:
-            yield from retrieve_from(model, tokenizer, paths, EvaluationSettings(), data.evaluate).values.items()
+        if split is not None:
+            yield from retrieve_from(model, tokenizer, paths, EvaluationSettings(), split).values.items()
         yield from zero_shot_figures(model, tokenizer, sets)
 
     return evaluate

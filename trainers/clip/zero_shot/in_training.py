@@ -5,7 +5,6 @@ from collections.abc import Iterable, Iterator, Mapping
 import torch
 
 from corpusloom.schemas.errors import ConfigError
-from corpusloom.trainers.clip.config import CLIPDataConfig
 from corpusloom.trainers.clip.model import CLIP
 from corpusloom.trainers.clip.tokens.of_model import CaptionTokenizer
 from corpusloom.trainers.clip.zero_shot.benchmarks import Benchmark
@@ -40,13 +39,16 @@ def zero_shot_figures(
             yield f"{PREFIX}.{name}.{figure}", value
 
 
-def figure_names(data: CLIPDataConfig) -> tuple[str, ...]:
-    """Return the names of all figures of a run's evaluations, for `train.keep_best`; empty without an evaluation."""
+def figure_names(split: str | None, sets: Mapping[str, ClassifiedImages]) -> tuple[str, ...]:
+    """Return the names of all figures of a run's evaluations, for `train.keep_best`; empty without an evaluation.
+
+    With a `split` retrieval is measured.
+    """
     names: list[str] = []
-    if data.evaluate is not None:
+    if split is not None:
         one = torch.ones(1, 1)
         names += [*dict(retrieval(one, one, torch.zeros(1, dtype=torch.long))), SKIPPED]
-    for name, images in open_sets(data.zero_shot).items():
+    for name, images in sets.items():
         names += [f"{PREFIX}.{name}.{figure}" for figure in (*_figures_of(images), SKIPPED)]
     return tuple(names)
 
