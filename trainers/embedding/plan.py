@@ -16,6 +16,7 @@ from corpusloom.schemas.errors import InputError
 from corpusloom.schemas.images.embeddings.parts import SkippedMember
 from corpusloom.schemas.layout import IMAGE_EXTENSIONS, extension_of
 from corpusloom.schemas.records import ShardEntry
+from corpusloom.trainers.evaluation.occurrences import first_occurrences
 from corpusloom.trainers.stream.errors import SampleError
 from corpusloom.trainers.stream.plan import SamplePlace
 from corpusloom.trainers.stream.reading.index import DatasetIndex, integers, read_sidecar
@@ -134,12 +135,3 @@ def _text_of(sample: TypedSample) -> str:
     except UnicodeEncodeError as error:  # half of a surrogate pair, from a JSON escape
         raise SampleError("bad_text") from error
     return sample.text
-
-
-def first_occurrences(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the places of the first of equal values, ascending, and for every value the number of its first."""
-    _, firsts, inverse = np.unique(values, return_index=True, return_inverse=True)
-    order = np.argsort(firsts)
-    numbers = np.empty(len(firsts), np.int64)
-    numbers[order] = np.arange(len(firsts))
-    return firsts[order], numbers[inverse.reshape(-1)]

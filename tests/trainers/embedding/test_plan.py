@@ -4,11 +4,10 @@ import hashlib
 from contextlib import closing
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from corpusloom.schemas.errors import InputError
-from corpusloom.trainers.embedding.plan import EmbeddingPlan, first_occurrences, make_plan, text_sha256
+from corpusloom.trainers.embedding.plan import EmbeddingPlan, make_plan, text_sha256
 from corpusloom.trainers.stream.foreign.index_tars import index_tars
 from corpusloom.trainers.stream.sample_reader import ReaderConfig, SampleReader
 from tests.trainers.datasets import coloured_pairs
@@ -61,9 +60,3 @@ def test_an_index_needs_hashes_and_reads_texts_from_its_tars(tmp_path: Path) -> 
     assert sorted(plan.texts) == ["picture 0", "picture 2"]
     assert [(item.key, item.reason) for item in plan.unread] == [(samples[1][0], "empty_text")]
     assert (plan.pairs[:, 3] == -1).sum() == 1
-
-
-def test_values_are_numbered_in_the_order_of_their_first() -> None:
-    firsts, numbers = first_occurrences(np.array([5, 1, 5, 9, 1, 0]))
-    assert firsts.tolist() == [0, 1, 3, 5]
-    assert numbers.tolist() == [0, 1, 0, 2, 1, 3]

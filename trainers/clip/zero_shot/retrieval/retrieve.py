@@ -5,7 +5,7 @@ Karpathy's layout.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -26,6 +26,7 @@ from corpusloom.trainers.clip.zero_shot.retrieval.figures import retrieval
 from corpusloom.trainers.clip.zero_shot.retrieval.karpathy import open_karpathy
 from corpusloom.trainers.evaluation.batches import EvaluationSettings, Figures, measure_batches
 from corpusloom.trainers.evaluation.figures import check_finite
+from corpusloom.trainers.evaluation.occurrences import first_occurrences
 from corpusloom.trainers.evaluation.samples import dataset_source
 from corpusloom.trainers.stream.errors import SampleError
 from corpusloom.trainers.stream.samples.typed import PairSample, RegionsSample, TypedSample
@@ -133,18 +134,7 @@ def retrieve_from(
     images, texts = found.tensors["image"].to(device), found.tensors["text"].to(device)
     check_finite(images, "images")
     check_finite(texts, "texts")
-    firsts, image_of = group_equal([bytes(row) for row in found.tensors["digest"].numpy()])
-    values = dict(retrieval(images[firsts], texts, torch.tensor(image_of, device=device)))
+    digests = np.ascontiguousarray(found.tensors["digest"].numpy()).view("S32")[:, 0]
+    firsts, image_of = (torch.from_numpy(part).to(device) for part in first_occurrences(digests))
+    values = dict(retrieval(images[firsts], texts, image_of))
     return Figures(values | {"skipped": float(len(found.skipped))}, found.skipped, found.reused)
-
-
-def group_equal(keys: Iterable[bytes]) -> tuple[list[int], list[int]]:
-    """Return the place of the first of each group of equal keys, and the number of each key's group."""
-    groups: dict[bytes, int] = {}
-    firsts, group_of = [], []
-    for place, key in enumerate(keys):
-        if key not in groups:
-            groups[key] = len(groups)
-            firsts.append(place)
-        group_of.append(groups[key])
-    return firsts, group_of

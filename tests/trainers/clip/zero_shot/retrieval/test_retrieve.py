@@ -12,7 +12,7 @@ from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.clip.data import evaluation_image
 from corpusloom.trainers.clip.zero_shot.class_embeddings import embed_texts
 from corpusloom.trainers.clip.zero_shot.retrieval.figures import retrieval
-from corpusloom.trainers.clip.zero_shot.retrieval.retrieve import group_equal, retrieve
+from corpusloom.trainers.clip.zero_shot.retrieval.retrieve import retrieve
 from corpusloom.trainers.evaluation.batches import EvaluationSettings
 from tests.trainers.clip.small import small_clip, small_tokenizer
 from tests.trainers.datasets import Pair, coloured_pairs, write_pairs
@@ -72,10 +72,6 @@ def test_pairs_of_one_image_are_one_image_with_several_texts(tmp_path: Path) -> 
     pairs = [Pair(image, text) for image, own in zip(IMAGES, CAPTIONS, strict=True) for text in own]
     found = retrieve(small_clip(), small_tokenizer(), write_pairs(tmp_path, pairs), SETTINGS)
     assert {name: value for name, value in found.values.items() if name != "skipped"} == pytest.approx(expected())
-
-
-def test_equal_keys_are_one_group() -> None:
-    assert group_equal([b"a", b"b", b"a", b"c", b"b"]) == ([0, 1, 3], [0, 1, 0, 2, 1])
 
 
 def test_bf16_changes_embeddings_by_rounding(tmp_path: Path) -> None:
