@@ -2,7 +2,10 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
+
+import pyarrow as pa
 
 from corpusloom.schemas.images.embeddings.nearest import Neighbour
 from corpusloom.schemas.layout import member_name
@@ -36,8 +39,13 @@ class SearchHit:
 def describe_hits(reader: SampleReader, found: Sequence[Neighbour]) -> Iterator[SearchHit]:
     """Yield neighbours with URL and caption, from the dataset's sidecars or, for pages, the samples' JSON."""
     (index,) = reader.indexes
+
+    @cache
+    def table_of(shard: int) -> pa.Table:
+        return read_sidecar(index.path, index.shards[_position(index, shard)], ["key", "url", "caption"])
+
     for rank, near in enumerate(found, 1):
-        table = read_sidecar(index.path, index.shards[_position(index, near.shard)], ["key", "url", "caption"])
+        table = table_of(near.shard)
         row = table.column("key").to_pylist().index(near.key)
         own = table.slice(row, 1).to_pylist()[0]
         origin = {"url": own["url"], "caption": own["caption"]}

@@ -15,7 +15,7 @@ from corpusloom.schemas.images.errors import ImageError
 from corpusloom.trainers.clip.task import load_clip
 from corpusloom.trainers.embedding.encoder import Encoder
 from corpusloom.trainers.embedding.hits import SearchHit, describe_hits, image_of
-from corpusloom.trainers.evaluation.search_page import SearchCard, SearchGroup, render_search
+from corpusloom.trainers.embedding.search_page import SearchGroup, render_search
 from corpusloom.trainers.jobs.embed import check_family
 from corpusloom.trainers.stream.sample_reader import ReaderConfig, SampleReader
 from corpusloom.trainers.training import distributed
@@ -94,16 +94,10 @@ def _page(reader: SampleReader, result: SearchResult, texts: int) -> str:
         SearchGroup(
             query=query,
             image=None if number < texts else storage.read_bytes(query),
-            cards=[
-                SearchCard(
-                    image=image_of(reader, hit), rank=hit.rank, score=hit.score, key=hit.key, url=hit.url or "",
-                    caption=hit.caption or "",
-                )
-                for hit in hits
-            ],
+            hits=[(hit, image_of(reader, hit)) for hit in hits],
         )
         for number, (query, hits) in enumerate(zip(result.queries, result.hits, strict=True))
-    ]  # fmt: skip
+    ]
     return render_search(result.dataset, result.note(), groups)
 
 

@@ -2,24 +2,24 @@
 
 import pytest
 
-from corpusloom.trainers.evaluation import search_page
-from corpusloom.trainers.evaluation.search_page import SearchCard, SearchGroup, render_search
+from corpusloom.trainers.embedding import search_page
+from corpusloom.trainers.embedding.hits import SearchHit
+from corpusloom.trainers.embedding.search_page import SearchGroup, render_search
 from tests.trainers.datasets import coloured_pairs
 
 IMAGE = coloured_pairs(1)[0].image
 
 
-def card(rank: int, image: bytes = IMAGE) -> SearchCard:
+def found(rank: int, image: bytes = IMAGE) -> tuple[SearchHit, bytes]:
     """Return an image with a hostile caption."""
-    return SearchCard(
-        image=image, rank=rank, score=0.25, key=f"k{rank}", url="http://u:p@x/?sig=1", caption="<script>\u202e"
-    )
+    place = {"key": f"k{rank}", "field": "jpg", "shard": 0, "row": rank, "sha256": "s"}
+    return SearchHit(rank=rank, score=0.25, url="http://u:p@x/?sig=1", caption="<script>\u202e", **place), image
 
 
 def test_queries_are_shown_with_their_images_and_texts_are_escaped() -> None:
     groups = [
-        SearchGroup(query="a <b>star", image=None, cards=[card(1), card(2, b"no image")]),
-        SearchGroup(query="own.jpg", image=IMAGE, cards=[]),
+        SearchGroup(query="a <b>star", image=None, hits=[found(1), found(2, b"no image")]),
+        SearchGroup(query="own.jpg", image=IMAGE, hits=[]),
     ]
     html = render_search("data", "12 images", groups)
     assert html.count("data:image/jpeg") == 2
@@ -32,7 +32,7 @@ def test_queries_are_shown_with_their_images_and_texts_are_escaped() -> None:
 
 def test_a_page_has_a_bounded_size(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(search_page, "MOST_BYTES", 3000)
-    groups = [SearchGroup(query="q", image=None, cards=[card(rank) for rank in range(50)])]
+    groups = [SearchGroup(query="q", image=None, hits=[found(rank) for rank in range(50)])]
     html = render_search("data", "", groups)
     assert 0 < html.count("data:image/jpeg") < 5
     assert html.count('class="picture"') == 50

@@ -5,24 +5,13 @@ from dataclasses import dataclass
 
 from corpusloom.schemas.images.thumbnails import thumbnail
 from corpusloom.schemas.urls.redaction import redacted
+from corpusloom.trainers.embedding.hits import SearchHit
 from corpusloom.trainers.evaluation.html import render_page
 
 SIDE = 160
 """Side of the thumbnails, in pixels, at most."""
 MOST_BYTES = 8_000_000
 """Characters of all thumbnails of a page, at most; later images are shown without."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SearchCard:
-    """An image of the page."""
-
-    image: bytes
-    rank: int
-    score: float
-    key: str
-    url: str
-    caption: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +22,8 @@ class SearchGroup:
     """The text, or the path of the image."""
     image: bytes | None
     """The image, if it is one."""
-    cards: Sequence[SearchCard]
+    hits: Sequence[tuple[SearchHit, bytes]]
+    """The images that were found, encoded."""
 
 
 def render_search(title: str, note: str, groups: Sequence[SearchGroup]) -> str:
@@ -52,14 +42,14 @@ def render_search(title: str, note: str, groups: Sequence[SearchGroup]) -> str:
             "thumbnail": shown(group.image),
             "hits": [
                 {
-                    "thumbnail": shown(card.image),
-                    "rank": card.rank,
-                    "score": f"{card.score:.3f}",
-                    "key": card.key,
-                    "url": redacted(card.url),
-                    "caption": card.caption,
+                    "thumbnail": shown(image),
+                    "rank": hit.rank,
+                    "score": f"{hit.score:.3f}",
+                    "key": hit.key,
+                    "url": redacted(hit.url or ""),
+                    "caption": hit.caption or "",
                 }
-                for card in group.cards
+                for hit, image in group.hits
             ],
         }
         for group in groups
