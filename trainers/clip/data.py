@@ -31,7 +31,16 @@ def resize_bicubic(rgb: np.ndarray, size: int, *, squash: bool = False) -> np.nd
 
 def evaluation_image(data: bytes, size: int, *, squash: bool = False) -> np.ndarray:
     """Return the central square of an image, or all of it, as (3, H, W) uint8, decoded and resized as in CLIP."""
-    return _channels_first(centre_crop(resize_bicubic(decode_rgb(data), size, squash=squash), size))
+    return channels_first(centre_crop(resize_bicubic(decode_rgb(data), size, squash=squash), size))
+
+
+def training_image(data: bytes, size: int, margin: float, *, squash: bool = False) -> np.ndarray:
+    """Return an image as (H, W, 3) uint8 before its random crop: the shorter side, with `squash` both, is resized.
+
+    That side is `size` and the share `margin` more.
+    """
+    side = round(size * (1 + margin))
+    return resize_bicubic(decode_rgb(data, min_side_at_least=side), side, squash=squash)
 
 
 def drop_words(text: str, share: float, rng: np.random.Generator) -> str:
@@ -65,11 +74,10 @@ class PairTransform:
         square = augment(pixels, self._size, self._config, rng)
         share = self._config.word_dropout
         text = drop_words(sample.text, share, rng) if share else sample.text
-        return {"image": _channels_first(square), "tokens": self._tokenizer.row(text)}
+        return {"image": channels_first(square), "tokens": self._tokenizer.row(text)}
 
     def _resized(self, key: str, data: bytes) -> np.ndarray:
-        side = round(self._size * (1 + self._config.margin))
-        pixels = resize_bicubic(decode_rgb(data, min_side_at_least=side), side, squash=self._squash)
+        pixels = training_image(data, self._size, self._config.margin, squash=self._squash)
         with self._lock:
             if pixels.nbytes <= self._room:
                 self._room -= pixels.nbytes
@@ -77,5 +85,6 @@ class PairTransform:
         return pixels
 
 
-def _channels_first(rgb: np.ndarray) -> np.ndarray:
+def channels_first(rgb: np.ndarray) -> np.ndarray:
+    """(H, W, 3) -> (3, H, W), contiguous."""
     return np.ascontiguousarray(rgb.transpose(2, 0, 1))

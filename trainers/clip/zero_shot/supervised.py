@@ -14,10 +14,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from corpusloom.schemas.errors import InputError
-from corpusloom.schemas.images.decoding import decode_rgb
 from corpusloom.trainers.clip.augment import augment
 from corpusloom.trainers.clip.config import CLIPDataConfig, ImageTowerConfig, data_config, model_config
-from corpusloom.trainers.clip.data import evaluation_image, resize_bicubic
+from corpusloom.trainers.clip.data import channels_first, evaluation_image, training_image
 from corpusloom.trainers.clip.model import make_image_tower
 from corpusloom.trainers.clip.zero_shot.benchmarks import Benchmark, open_benchmark
 from corpusloom.trainers.evaluation.figures import share
@@ -63,12 +62,8 @@ def labelled_batches(
     benchmark: Benchmark, shape: ImageTowerConfig, data: CLIPDataConfig, config: TrainConfig
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """Yield augmented batches without end, (B, 3, size, size) uint8 and (B,) int; each pass has another order."""
-    side = round(shape.size * (1 + data.margin))
     samples = [
-        (
-            resize_bicubic(decode_rgb(sample.image, min_side_at_least=side), side, squash=shape.squashes),
-            benchmark.label_of(sample),
-        )
+        (training_image(sample.image, shape.size, data.margin, squash=shape.squashes), benchmark.label_of(sample))
         for sample in benchmark
     ]
     rng = np.random.default_rng(config.rng_seed)
@@ -79,10 +74,8 @@ def labelled_batches(
         while len(waiting) < config.batch_size:
             waiting += rng.permutation(len(samples)).tolist()
         chosen, waiting = waiting[: config.batch_size], waiting[config.batch_size :]
-        pixels = np.stack([augment(samples[number][0], shape.size, data, rng) for number in chosen]).transpose(
-            0, 3, 1, 2
-        )
-        yield torch.from_numpy(np.ascontiguousarray(pixels)), torch.tensor([samples[number][1] for number in chosen])
+        pixels = np.stack([channels_first(augment(samples[number][0], shape.size, data, rng)) for number in chosen])
+        yield torch.from_numpy(pixels), torch.tensor([samples[number][1] for number in chosen])
 
 
 def evaluation_tensors(benchmark: Benchmark, shape: ImageTowerConfig) -> tuple[Tensor, Tensor]:
