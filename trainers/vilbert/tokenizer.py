@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 
 from corpusloom.schemas import storage
 from corpusloom.schemas.errors import ConfigError, InputError
+from corpusloom.trainers.training.hub.vocabulary import read_json_object
 
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 MIN_COUNT = 2
@@ -19,6 +21,7 @@ MOST_LETTERS = 1000
 _REPEATS = 1000
 """Largest number of times that a word is repeated in one text for the trainer."""
 _FORMATS = "give BERT's vocab.txt or tokenizer.json, or a folder of one of them"
+_json = partial(read_json_object, remedy=_FORMATS)
 
 
 def learn_tokenizer(captions: Iterable[str], vocab_size: int) -> Tokenizer:
@@ -90,14 +93,6 @@ def tokenizer_in(folder: str) -> Tokenizer | None:
             values = _json(storage.read_bytes(settings), settings) if "tokenizer_config.json" in names else {}
             return _from_bytes(storage.read_bytes(path), path, lowercase=values.get("do_lower_case", True))
     return None
-
-
-def _json(data: bytes, where: str) -> dict[str, Any]:
-    try:
-        value = json.loads(data)
-    except ValueError as error:
-        raise InputError(f"not readable as JSON: {error}", where=where, remedy=_FORMATS) from error
-    return value if isinstance(value, dict) else {}
 
 
 def _from_bytes(data: bytes, where: str, *, lowercase: bool = True) -> Tokenizer:

@@ -6,6 +6,7 @@ The id of the end of a text must be the largest: the model finds the end by it.
 import gzip
 import json
 from collections.abc import Iterable, Mapping
+from functools import partial
 from itertools import islice
 from typing import Any
 
@@ -22,12 +23,14 @@ from corpusloom.trainers.clip.tokens.byte_pairs import (
     Merges,
     byte_level,
 )
+from corpusloom.trainers.training.hub.vocabulary import read_json_object
 
 OPENAI_HEADER = '"bpe_simple_vocab'
 CLIP_MERGES = 48_894
 """Number of merges that CLIP uses of OpenAI's file, which has more."""
 BPE_FILE = "bpe_simple_vocab_16e6.txt.gz"
 _FORMATS = "give CLIP's file of merges, tokenizer.json, or a folder of one of them"
+_json = partial(read_json_object, remedy=_FORMATS)
 
 
 def load_tokenizer(path: str, context: int = 77) -> ClipTokenizer:
@@ -68,14 +71,6 @@ def tokenizer_from_bytes(data: bytes, context: int = 77, where: str = "") -> Cli
             f"not a file of merges: {error}", where=where, remedy="one pair per line, after a header"
         ) from error
     return _make(merges, context, None, where)
-
-
-def _json(data: bytes, where: str) -> dict[str, Any]:
-    try:
-        value = json.loads(data)
-    except ValueError as error:
-        raise InputError(f"not readable as JSON: {error}", where=where, remedy=_FORMATS) from error
-    return value if isinstance(value, dict) else {}
 
 
 def _from_json(values: Mapping[str, Any], context: int, where: str) -> ClipTokenizer:

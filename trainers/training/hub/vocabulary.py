@@ -1,9 +1,10 @@
-"""Chooses the vocabulary of a run: that of its initial weights, a configured one, or none, if it must be learnt."""
+"""Vocabularies of any family: which one a run takes, and the JSON of their files."""
 
+import json
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from corpusloom.schemas.errors import ConfigError
+from corpusloom.schemas.errors import ConfigError, InputError
 
 T = TypeVar("T")
 
@@ -30,3 +31,12 @@ def choose_vocabulary(
         what = f"{given[0]} is not the vocabulary in {source}"
         raise ConfigError(what, where=key, remedy=f"leave {key} out")
     return vocabulary if given is None else given[1]
+
+
+def read_json_object(data: bytes, where: str, remedy: str) -> dict[str, Any]:
+    """Return the object in a vocabulary's file, {} for another value; InputError if the bytes are not JSON."""
+    try:
+        value = json.loads(data)
+    except ValueError as error:
+        raise InputError(f"not readable as JSON: {error}", where=where, remedy=remedy) from error
+    return value if isinstance(value, dict) else {}

@@ -2,8 +2,8 @@
 
 import pytest
 
-from corpusloom.schemas.errors import ConfigError
-from corpusloom.trainers.training.hub.vocabulary import choose_vocabulary
+from corpusloom.schemas.errors import ConfigError, InputError
+from corpusloom.trainers.training.hub.vocabulary import choose_vocabulary, read_json_object
 
 
 def choose(given: str | None, own: tuple[str, str | None] | None) -> str | None:
@@ -29,3 +29,10 @@ def test_weights_keep_their_vocabulary(given: str | None, own: tuple[str, str | 
 def test_another_vocabulary_is_refused(given: str | None, own: str | None, message: str) -> None:
     with pytest.raises(ConfigError, match=rf"^data\.tokenizer: {message}"):
         choose(given, ("folder", own))
+
+
+def test_a_file_without_an_object_is_empty_and_one_that_is_not_json_is_refused() -> None:
+    assert read_json_object(b'{"a": 1}', "f", "r") == {"a": 1}
+    assert read_json_object(b"[1]", "f", "r") == {}
+    with pytest.raises(InputError, match="not readable as JSON"):
+        read_json_object(b"{", "f", "r")
