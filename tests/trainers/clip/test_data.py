@@ -39,6 +39,7 @@ def test_images_are_squashed_as_in_siglip() -> None:
     Image.fromarray(noise(50, 24)).save(buffer, "PNG")
     expected = Image.open(buffer).convert("RGB").resize((24, 24), Image.Resampling.BICUBIC)
     assert np.array_equal(evaluation_image(buffer.getvalue(), 24, squash=True), np.asarray(expected).transpose(2, 0, 1))
+    # our own object: a loader process gets its transform as a pickle
     transform = pickle.loads(pickle.dumps(PairTransform(TOKENIZER, 24, CLIPDataConfig(), squash=True)))
     seen = transform(PairSample("k", buffer.getvalue(), "a cat", {}), np.random.default_rng(0))["image"]
     assert np.array_equal(seen, np.asarray(expected).transpose(2, 0, 1))

@@ -1,11 +1,5 @@
-"""The page of a classification in a real Chromium: no request, no error message, a filter, fits a narrow screen.
+"""The page of a classification in a real Chromium: no request, no error message, a filter, fits a narrow screen."""
 
-Needs the system's Chromium (apt install chromium); without it the tests are left out, unless LOOM_NOTHING_LEFT_OUT is
-set.
-"""
-
-import os
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -16,14 +10,11 @@ from corpusloom.schemas.images.thumbnails import thumbnail
 from corpusloom.trainers.evaluation.batches import Figures
 from corpusloom.trainers.evaluation.picture_page import PicturePage, write_page
 from corpusloom.trainers.evaluation.predictions import Prediction
+from tests.chromium import CHROMIUM, needs_chromium
 from tests.trainers.datasets import coloured_pairs
 
 playwright = pytest.importorskip("playwright.sync_api")
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-CHROMIUM = next((found for name in BROWSERS if (found := shutil.which(name))), "")
-pytestmark = pytest.mark.skipif(
-    not CHROMIUM and not os.environ.get("LOOM_NOTHING_LEFT_OUT"), reason="no Chromium here: apt install chromium"
-)
+pytestmark = needs_chromium
 NAMES = ("a very long name of a class that does not end soon", "<b>bold</b>", "dog")
 FIGURES = {
     "top1": 0.5, "top1_low": 0.2, "top1_high": 0.8, "top1_n": 12, "top1_chance": 1 / 3, "n": 12, "skipped": 1,

@@ -36,7 +36,7 @@ def mean_and_std_of(folder: Folder) -> dict[str, Any]:
 
 
 def _processing_in(folder: Folder) -> tuple[str, Mapping[str, Any]]:
-    """Return the name of transformers' file, and its table about images; an empty one without a file."""
+    """Return the name of transformers' preprocessing file, and its table of images: {} if there is no such file."""
     for name in _HF_FILES:
         found = folder.read_file(name)
         if found is not None:

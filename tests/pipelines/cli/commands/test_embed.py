@@ -10,6 +10,7 @@ from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.jobs import embed
 from corpusloom.trainers.jobs.embed import EmbeddingResult, EmbeddingSettings
 from corpusloom.trainers.training import distributed
+from tests.pipelines.cli.recorded_calls import record_calls
 
 RESULT = EmbeddingResult(
     out="data.embeddings", images=1200, texts=900, pairs=1300, skipped=3, reasons={"truncated": 3},
@@ -21,14 +22,7 @@ ARGV = ["embed", "data", "--checkpoint", "run"]
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Return the arguments with which embeddings are asked for."""
-    found: list[Any] = []
-
-    def answer(*arguments: Any, **named: Any) -> EmbeddingResult:
-        found.append((arguments, named))
-        return RESULT
-
-    monkeypatch.setattr(embed, "embed", answer)
-    return found
+    return record_calls(monkeypatch, embed, "embed", RESULT)
 
 
 def test_counts_and_scores_are_printed_and_flags_handed_on(

@@ -14,6 +14,7 @@ from corpusloom.trainers.jobs import evaluate
 from corpusloom.trainers.jobs.evaluate import EvaluationResult
 from corpusloom.trainers.jobs.interpolate import Interpolation
 from corpusloom.trainers.training import distributed
+from tests.pipelines.cli.recorded_calls import record_calls
 
 FIGURES = {
     "top1": 0.123456,
@@ -57,14 +58,7 @@ def test_the_page_does_not_replace_the_figures(tmp_path: Path) -> None:
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Return the arguments with which evaluations are asked for."""
-    found: list[Any] = []
-
-    def figures(*arguments: Any, **named: Any) -> EvaluationResult:
-        found.append((arguments, named))
-        return RESULT
-
-    monkeypatch.setattr(evaluate, "evaluate", figures)
-    return found
+    return record_calls(monkeypatch, evaluate, "evaluate", RESULT)
 
 
 def test_figures_are_printed_by_name_and_skipped_samples_are_named(

@@ -9,6 +9,7 @@ from corpusloom.pipelines.cli import main
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.jobs import search
 from corpusloom.trainers.jobs.search import SearchHit, SearchResult
+from tests.pipelines.cli.recorded_calls import record_calls
 
 HIT = SearchHit(
     rank=1, score=0.3125, key="k1", field="jpg", shard=0, row=0, sha256="s", url="http://x/1", caption="a\x1b red star"
@@ -19,14 +20,7 @@ RESULT = SearchResult(dataset="data", images=1200, queries=("a star", "cat.jpg")
 @pytest.fixture
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Return the arguments with which searches are asked for."""
-    found: list[Any] = []
-
-    def answer(*arguments: Any, **named: Any) -> SearchResult:
-        found.append((arguments, named))
-        return RESULT
-
-    monkeypatch.setattr(search, "search", answer)
-    return found
+    return record_calls(monkeypatch, search, "search", RESULT)
 
 
 def test_hits_are_printed_and_flags_handed_on(asked: list[Any], capsys: pytest.CaptureFixture[str]) -> None:

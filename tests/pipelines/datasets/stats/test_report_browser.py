@@ -1,11 +1,5 @@
-"""The report in a real Chromium: no request, no error message, every section visible, also on a narrow screen.
+"""The report in a real Chromium: no request, no error message, every section visible, also on a narrow screen."""
 
-Needs the system's Chromium (apt install chromium); without it the tests are left out, unless LOOM_NOTHING_LEFT_OUT is
-set.
-"""
-
-import os
-import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,14 +9,11 @@ import pytest
 from corpusloom.pipelines.datasets.stats.report import write_report
 from corpusloom.pipelines.datasets.stats.summary import summarise
 from corpusloom.pipelines.recipes.recipe import load_recipe
+from tests.chromium import CHROMIUM, needs_chromium
 from tests.pipelines.small_web import small_web
 
 playwright = pytest.importorskip("playwright.sync_api")
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-CHROMIUM = next((found for name in BROWSERS if (found := shutil.which(name))), "")
-pytestmark = pytest.mark.skipif(
-    not CHROMIUM and not os.environ.get("LOOM_NOTHING_LEFT_OUT"), reason="no Chromium here: apt install chromium"
-)
+pytestmark = needs_chromium
 
 
 @dataclass

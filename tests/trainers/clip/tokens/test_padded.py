@@ -31,6 +31,7 @@ def test_a_text_is_lowered_stripped_of_punctuation_and_padded_with_the_end() -> 
 
 def test_a_definition_is_the_same_after_it_was_written_and_read() -> None:
     again = PaddedTokenizer(SIGLIP_TOKENIZER.to_bytes(), 12)
+    # our own object: a loader process gets its tokenizer as a pickle
     copied = pickle.loads(pickle.dumps(SIGLIP_TOKENIZER))
     for tokenizer in (again, copied):
         assert tokenizer.rows(["a red square", "x"]).tolist() == SIGLIP_TOKENIZER.rows(["a red square", "x"]).tolist()
