@@ -10,7 +10,7 @@ from corpusloom.pipelines.store import lineage
 from corpusloom.pipelines.store.lineage import Derived
 from corpusloom.schemas.errors import InputError
 from corpusloom.schemas.manifest import Manifest, read_manifest
-from corpusloom.trainers.evaluation.search_page import render_search
+from corpusloom.trainers.embedding.search_page import render_search
 from tests.pipelines.datasets.finished import change_manifest, finished_dataset
 from tests.schemas.images.embeddings.sidecars import random_embeddings, write_sidecar
 
