@@ -2,7 +2,7 @@
 
 import os
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
 
 import tyro
 
@@ -49,6 +49,7 @@ class Command:
       loom eval zero-shot --checkpoint runs/tuned --interpolate clip-vit-base-patch32:0.5 --data evaluation/imagenet
     """
 
+    MAIN: ClassVar[str] = "checkpoint data images classes templates shots html out"
     kind: Annotated[EvaluationKind, tyro.conf.Positional]
     """zero-shot: classification by a CLIP. retrieval: images by caption. linear-probe: a linear classifier of a CLIP's
     features. few-shot: captions by a Flamingo. likelihood: texts by a language model."""

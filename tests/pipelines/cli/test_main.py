@@ -31,7 +31,8 @@ FROZEN = {
     "forget": "domain dry-run key list sha256 url warc json log-format quiet",
     "why": "json",
     "stats": "html json log-format quiet scheduler",
-    "eval": "checkpoint set data limit prompt shots device dtype batch-size workers out json log-format quiet",
+    "eval": "batch-size checkpoint classes data device dtype html images interpolate limit out prompt set shots split "
+    "templates workers json log-format quiet",
     "demo": "out quick port json log-format quiet",
 }
 

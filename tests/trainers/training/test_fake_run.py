@@ -20,7 +20,7 @@ def peak(name: str, *changes: str, world_size: int = 1) -> int:
 
 @pytest.mark.parametrize("name", SHAPES.values())
 def test_the_peak_is_within_5_percent_of_torchs_allocations(name: str) -> None:
-    estimate, measured = estimate_and_measure(load_config(name, ["train.batch_size=16"]))
+    estimate, measured = estimate_and_measure(load_config(name, ["train.batch_size=64"]))
     assert estimate == pytest.approx(measured, rel=0.05)
 
 
@@ -34,7 +34,7 @@ def test_recomputation_shows_in_the_estimate_as_in_the_allocations() -> None:
 
 
 def test_bf16_accumulation_chunks_and_averages_show_in_the_estimate() -> None:
-    small = "train.batch_size=16"
+    small = "train.batch_size=64"
     plain = dry_run(load_config("clip-tiny", [small]))["memory"]
     half = dry_run(load_config("clip-tiny", [small, "train.precision=bf16"]))["memory"]
     assert half["activations"] < 0.8 * plain["activations"]
