@@ -92,6 +92,7 @@ def pixels_of(emoji: Emoji) -> np.ndarray:
 
 
 def _render(artist: str, cache: Path, archive: Path) -> None:
+    cache.mkdir(parents=True, exist_ok=True)
     render = _renderer(cache)
     partial = archive.with_suffix(".partial")
     with zipfile.ZipFile(partial, "w") as pictures:
@@ -107,7 +108,6 @@ def _render(artist: str, cache: Path, archive: Path) -> None:
 
 def _package(artist: str, cache: Path) -> Path:
     """Return the path of an artist's package, downloaded on the first call."""
-    cache.mkdir(parents=True, exist_ok=True)
     version = VERSIONS.get(artist, "latest")
     pattern = f"iconify-json-{artist}-{'*' if version == 'latest' else version}.tgz"
     if not (found := sorted(cache.glob(pattern))):
