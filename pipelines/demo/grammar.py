@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -38,10 +39,11 @@ _REASONS = (
     "and the story was soon known everywhere", "though the rain had not stopped", "for a price that seemed fair",
 )  # fmt: skip
 _OPENINGS = (
-    "This picture shows {}.", "Here we see {}.", "The next sheet has {}.", "Look closely at {}.", "What follows is {}.",
-    "On this card there is {}.", "The artist gave us {}.", "Visitors like this one best: {}.", "A favourite of ours is {}.",
-    "In the collection there is also {}.", "We found {} in a drawer.", "Nobody expected {} here.", "Then comes {}.",
+    "This picture shows {}.", "Here we see {}.", "Next comes {}.", "Look closely at {}.", "What follows is {}.",
+    "This card has {}.", "The artist drew {}.", "Visitors like {} best.", "Our favourite is {}.", "Also kept is {}.",
+    "We found {} in a drawer.", "Nobody expected {} here.", "Then comes {}.",
 )  # fmt: skip
+"""First sentences of three words at most around the picture's: a page repeats one, and filters count repeated 5-grams."""
 _DETAILS = (
     "The {0} colour is clear even from far away.", "It took a whole afternoon to draw the {1}.",
     "Children point at the {0} {1} first.", "You can tell the {1} by its outline.", "The paper is {2} and the lines are {3}.",
@@ -80,10 +82,24 @@ def label_of(text: str) -> str | None:
     return f"{found[1]} {found[2]}" if found else None
 
 
-def caption(picture: Picture) -> str:
+@dataclass(frozen=True, slots=True)
+class HouseStyle:
+    """The form of a page's texts on its pictures, so that a picture's caption tells the form of the next one."""
+
+    caption: str
+    """Template of the alt texts."""
+    opening: str
+    """Template of a paragraph's first sentence."""
+
+
+def house_style(number: int) -> HouseStyle:
+    """Return the style of a page; pages of consecutive numbers differ in both templates."""
+    return HouseStyle(_ALT[number % len(_ALT)], _OPENINGS[number % len(_OPENINGS)])
+
+
+def caption(picture: Picture, style: HouseStyle) -> str:
     """Return a picture's alt text: 4 to 14 words on its objects, their place and the background."""
-    rng = np.random.default_rng([picture.seed, 3])
-    return _pick(rng, _ALT).format(
+    return style.caption.format(
         noun=noun_phrase(picture),
         place=picture.place if picture.count == 1 else "in a row",
         pattern=picture.pattern,
@@ -91,11 +107,10 @@ def caption(picture: Picture) -> str:
     )
 
 
-def describe(picture: Picture) -> str:
+def describe(picture: Picture, style: HouseStyle) -> str:
     """Return a paragraph about a picture: what it shows, then one detail or a sentence of its story."""
     rng = np.random.default_rng([picture.seed, 5])
-    shown = f"{noun_phrase(picture)} on a {picture.pattern} {picture.background} background"
-    opening = _pick(rng, _OPENINGS).format(shown)
+    opening = style.opening.format(f"{noun_phrase(picture)} on a {picture.pattern} {picture.background} background")
     if rng.random() < 0.75:
         detail = _pick(rng, _DETAILS).format(picture.colour, picture.shape, picture.background, picture.pattern)
         return f"{opening} {detail}"

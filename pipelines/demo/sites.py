@@ -68,7 +68,7 @@ def build_world(
             count = pictures + (page + host_number) % 3 - 1
             chosen = [drawing.make_picture(labels[number + i], number + i) for i in range(count)]
             number += count
-            paths.append(_add_good_page(world, host, page, chosen, style))
+            paths.append(_add_good_page(world, host, page, chosen, style, grammar.house_style(page + host_number)))
         _add_indexes(world, host, paths)
     _add_bad_pages(world, canary)
     _add_exam(world, exam_pages, pictures)
@@ -88,6 +88,7 @@ def _add_exam(world: World, pages: int, pictures: int) -> None:
             page,
             [drawing.make_picture(next(labels), next(seeds)) for _ in range(pictures)],
             STYLES["museum"],
+            grammar.house_style(page),
         )
         for page in range(pages)
     ]
@@ -106,7 +107,12 @@ def shuffled_labels(count: int) -> list[str]:
 
 
 def _add_good_page(
-    world: World, host: str, page: int, pictures: list[drawing.Picture], style: Callable[[list[Shown]], str]
+    world: World,
+    host: str,
+    page: int,
+    pictures: list[drawing.Picture],
+    style: Callable[[list[Shown]], str],
+    words: grammar.HouseStyle,
 ) -> str:
     shown = []
     for picture in pictures:
@@ -116,7 +122,8 @@ def _add_good_page(
         world.add(host, path, resource)
         if host.startswith("gallery"):
             world.add(host, f"{path}?w=160", resource)
-        shown.append(Shown(path, grammar.caption(picture), grammar.describe(picture), picture.width, picture.height))
+        texts = grammar.caption(picture, words), grammar.describe(picture, words)
+        shown.append(Shown(path, *texts, picture.width, picture.height))
     seed = pictures[0].seed
     title = grammar.title(seed, host.split(".")[0].capitalize())
     content = (
@@ -195,7 +202,7 @@ def _extra(world: World, host: str, seed: int) -> str:
     labels = drawing.classes()
     picture = drawing.make_picture(labels[seed % len(labels)], seed)
     world.add(host, f"/extra/{seed}.jpg", picture_resource(picture, "jpg"))
-    return f'<img src="/extra/{seed}.jpg" alt="{escape(grammar.caption(picture))}">'
+    return f'<img src="/extra/{seed}.jpg" alt="{escape(grammar.caption(picture, grammar.house_style(seed)))}">'
 
 
 def _add_duplicates(world: World, host: str, add: Callable[[str, str, str], None]) -> None:

@@ -26,12 +26,12 @@ def texts(pages: int = PAGES) -> Iterator[str]:
         seed = FIRST_SEED + 10 * page
         chosen = np.random.default_rng(seed).choice(labels, 5)  # random, so that no class predicts the next
         pictures = [drawing.make_picture(str(label), seed + number) for number, label in enumerate(chosen)]
-        parts = [grammar.story(seed, 2)]
+        style, parts = grammar.house_style(page), [grammar.story(seed, 2)]
         for number, picture in enumerate(pictures):
-            shown = grammar.caption(picture) if number % 2 else grammar.describe(picture)
+            shown = grammar.caption(picture, style) if number % 2 else grammar.describe(picture, style)
             parts.append(f"<image>{shown}" if page % 2 else shown)
         yield "\n\n".join(parts)
-        yield f"<image>{grammar.caption(pictures[0])}"
+        yield f"<image>{grammar.caption(pictures[0], style)}"
 
 
 if __name__ == "__main__":

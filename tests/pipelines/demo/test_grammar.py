@@ -1,6 +1,7 @@
 """The words of the demo website follow from the picture and its seed."""
 
 import dataclasses
+import itertools
 import re
 
 import numpy as np
@@ -25,28 +26,45 @@ def test_a_noun_phrase_says_how_many_of_what(count: int, shape: str, phrase: str
     assert grammar.noun_phrase(picture) == f"{grammar.NUMBERS[count]} {phrase}"
 
 
-def test_a_caption_names_the_class_in_4_to_14_words_and_is_that_of_its_seed() -> None:
+def test_a_caption_names_the_class_in_its_first_6_of_4_to_14_words() -> None:
+    captions = []
     for seed in range(200):
         picture = drawing.make_picture("blue heart", seed)
-        words = grammar.caption(picture).split()
+        captions.append(grammar.caption(picture, grammar.house_style(seed)))
+        words = captions[-1].split()
         assert 4 <= len(words) <= 14
-        assert "blue" in words
-        assert any(word.startswith("heart") for word in words)
-        assert grammar.caption(picture) == " ".join(words)
-    captions = {grammar.caption(drawing.make_picture("blue heart", seed)) for seed in range(200)}
-    assert len(captions) > 100
+        assert "blue" in words[:6]
+        assert any(word.startswith("heart") for word in words[:6])
+        assert captions[-1] == grammar.caption(picture, grammar.house_style(seed)) == " ".join(words)
+    assert len(set(captions)) > 100
+
+
+def test_pages_beside_each_other_differ_in_the_form_of_captions_and_paragraphs() -> None:
+    styles = [grammar.house_style(number) for number in range(92)]
+    for one, next_one in itertools.pairwise(styles):
+        assert one.caption != next_one.caption
+        assert one.opening != next_one.opening
+    assert len(set(styles)) == 91
+
+
+def test_captions_of_one_style_have_one_form() -> None:
+    picture = dataclasses.replace(PICTURE, place="on the left")
+    other = dataclasses.replace(picture, colour="blue", seed=5)
+    for number in range(7):
+        style = grammar.house_style(number)
+        assert grammar.caption(other, style) == grammar.caption(picture, style).replace("red", "blue")
 
 
 def test_the_class_of_a_picture_is_found_in_its_caption() -> None:
     for seed, label in enumerate(drawing.classes()):
-        assert grammar.label_of(grammar.caption(drawing.make_picture(label, seed))) == label
+        assert grammar.label_of(grammar.caption(drawing.make_picture(label, seed), grammar.house_style(seed))) == label
     assert grammar.label_of("the blue teapot") is None
 
 
 def test_a_description_says_what_is_seen_and_on_what() -> None:
     for seed in range(50):
         picture = drawing.make_picture("green arrow", seed)
-        text = grammar.describe(picture)
+        text = grammar.describe(picture, grammar.house_style(seed))
         assert grammar.noun_phrase(picture) in text
         assert f"{picture.pattern} {picture.background} background" in text
 

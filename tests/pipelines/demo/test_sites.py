@@ -1,6 +1,7 @@
 """The bundled world: enough hosts, pages and pictures, varied texts, few similar pictures, the same bytes each time."""
 
 import itertools
+import re
 
 import numpy as np
 import pytest
@@ -95,10 +96,18 @@ def test_two_worlds_are_the_same_bytes() -> None:
 def test_captions_say_what_is_shown() -> None:
     for seed in range(200):
         picture = drawing.make_picture("blue cross", seed)
-        words = grammar.caption(picture).split()
+        words = grammar.caption(picture, grammar.house_style(seed)).split()
         assert 3 <= len(words) <= 20
         assert "blue" in words
         assert {"cross", "crosses"} & {word.strip(",") for word in words}
+
+
+def test_a_page_writes_all_captions_in_one_form(world: World) -> None:
+    for page in (page for page in world.pages if page.host.startswith(("museum", "exam")) and page.kind == "good"):
+        text = bytes(world.resources[page.host, page.path].body).decode()
+        paragraphs = re.findall(r"</figcaption></figure>\n<p>([^<]*)</p>", text)
+        assert len(paragraphs) == len(page.labels)
+        assert len({tuple(words.split()[:2]) for words in paragraphs}) == 1
 
 
 def test_the_exam_has_other_pictures_and_nothing_links_to_it(world: World) -> None:
