@@ -10,7 +10,6 @@ from functools import partial
 import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from corpusloom.schemas.errors import ConfigError, InputError
 from corpusloom.trainers.evaluation.batches import (
@@ -23,9 +22,10 @@ from corpusloom.trainers.evaluation.batches import (
 )
 from corpusloom.trainers.evaluation.figures import mean, share
 from corpusloom.trainers.evaluation.samples import dataset_source
-from corpusloom.trainers.flamingo.data import IMAGE_TAG, FlamingoTransform, Vocabulary, make_phi, pair_ids
-from corpusloom.trainers.flamingo.decoding import DecodingConfig, decode, pad_prompts
+from corpusloom.trainers.flamingo.data import FlamingoTransform, Vocabulary
+from corpusloom.trainers.flamingo.decoding import DecodingConfig
 from corpusloom.trainers.flamingo.model import Flamingo
+from corpusloom.trainers.flamingo.prompts.sequence import EOC, Piece, PromptRow, generate, score
 from corpusloom.trainers.stream.samples.typed import ClipSample, PairSample, TypedSample
 
 PROMPT = "Output:"
@@ -50,13 +50,13 @@ def few_shot_of(model: Flamingo, transform: FlamingoTransform, data: str, settin
     captioned = items[: max(CAPTIONED, shots + 2)]
 
     def measure(numbers: Sequence[int]) -> dict[str, Tensor]:
-        likelihoods = [caption_log_likelihoods(model, _around(items, number, 1), vocabulary) for number in numbers]
+        likelihoods = caption_log_likelihoods(model, [_around(items, number, 1) for number in numbers], vocabulary)
         f1 = torch.full((len(numbers), 2), math.nan, dtype=torch.float64)
         asked = [place for place, number in enumerate(numbers) if number < len(captioned)]
         if asked:
             rows = [_around(captioned, numbers[place], shots + 1) for place in asked]
             f1[asked] = caption_f1(model, rows, vocabulary, settings.prompt)
-        return {"likelihoods": torch.stack(likelihoods), "f1": f1}
+        return {"likelihoods": likelihoods, "f1": f1}
 
     numbers = ItemSource(range(len(items)), lambda number: number, str, data)
     found = measure_batches(numbers, measure, settings, device)
@@ -87,21 +87,14 @@ def example(transform: FlamingoTransform, sample: TypedSample) -> Example:
     return Example(transform(sample, np.random.default_rng(0))["images"][0], sample.text)
 
 
-@torch.no_grad()
-def caption_log_likelihoods(model: Flamingo, pair: Sequence[Example], vocabulary: Vocabulary) -> Tensor:
-    """Return the log likelihood of the first example's caption with its own image and with the second's, (2,).
+def caption_log_likelihoods(model: Flamingo, pairs: Sequence[Sequence[Example]], vocabulary: Vocabulary) -> Tensor:
+    """Return the log likelihood of each pair's first caption with its own image and with the second's: (M, 2).
 
     A caption is compared with one other image only, so that the comparisons are independent.
     """
-    model.eval()
-    device = next(model.parameters()).device
-    visual = model.encode_images(torch.from_numpy(np.stack([item.pixels for item in pair]))[:, None].to(device))
-    tokens = torch.tensor(pair_ids(pair[0].text, vocabulary), device=device).expand(2, -1)
-    phi = torch.ones_like(tokens)
-    phi[:, 0] = 0
-    logits = model(tokens, visual, phi)[:, :-1]
-    taken = F.log_softmax(logits.float(), -1).gather(-1, tokens[:, 1:, None])[..., 0]
-    return taken.sum(1)
+    rows = [[item.pixels] for pair in pairs for item in pair]
+    texts = [[pair[0].text] for pair in pairs for _ in pair]
+    return torch.cat(score(model, rows, texts, vocabulary)).view(len(pairs), 2)
 
 
 def right_against_wrong(scores: Tensor) -> Iterator[tuple[str, float]]:
@@ -112,20 +105,15 @@ def right_against_wrong(scores: Tensor) -> Iterator[tuple[str, float]]:
     yield from mean("nats_gained", scores[:, 0] - scores[:, 1], 0.0)
 
 
-def few_shot_prompt(
-    shots: Sequence[Example], vocabulary: Vocabulary, prompt: str = PROMPT
-) -> tuple[list[int], list[int]]:
-    """Return the ids of a k-shot captioning prompt, with the query's tag last, and the indexes of the image tags."""
-    ids, tags = [vocabulary.bos], []
+def caption_row(shots: Sequence[Example], query: Example, prompt: str = PROMPT) -> PromptRow:
+    """Return <image>Output: {text}<EOC> of each shot, and <image>Output: of the query."""
     blank = " " if prompt else ""
-    opening = vocabulary.ids(f"{IMAGE_TAG}{prompt}")
+    row: list[Piece] = []
     for shot in shots:
-        tags.append(len(ids))
-        ids += [*opening, *vocabulary.ids(f"{blank}{shot.text}"), vocabulary.eoc]
-    return [*ids, *opening], [*tags, len(ids)]
+        row += [shot.pixels, prompt, f"{blank}{shot.text}", EOC]
+    return [*row, query.pixels, prompt]
 
 
-@torch.no_grad()
 def captions(
     model: Flamingo,
     asked: Sequence[Sequence[Example]],
@@ -133,22 +121,9 @@ def captions(
     prompt: str = PROMPT,
     config: DecodingConfig | None = None,
 ) -> list[str]:
-    """Return the captions that a model writes for the last example of each row; the others are its shots.
-
-    The images of all rows are encoded once each, and the captions are decoded as one batch.
-    """
-    model.eval()
-    device = next(model.parameters()).device
-    items = {id(item): item for row in asked for item in row}
-    pixels = torch.from_numpy(np.stack([item.pixels for item in items.values()])[:, None]).to(device)
-    visual = dict(zip(items, model.encode_images(pixels)[:, 0], strict=True))
-    rows = []
-    for *shots, _ in asked:
-        ids, tags = few_shot_prompt(shots, vocabulary, prompt)
-        rows.append((ids, make_phi(len(ids), tags, len(tags), look_ahead=False).tolist()))
-    prompts = pad_prompts(rows, [torch.stack([visual[id(item)] for item in row]) for row in asked], vocabulary.pad)
-    made = decode(model, prompts, config or DecodingConfig(), (vocabulary.eoc, vocabulary.eos))
-    return [vocabulary.tokenizer.text(ids).split("\n")[0].strip() for ids in made]
+    """Return the captions that a model writes for the last example of each row; the others are its shots."""
+    rows = [caption_row(row[:-1], row[-1], prompt) for row in asked]
+    return [text.split("\n")[0].strip() for text in generate(model, rows, vocabulary, config or DecodingConfig())]
 
 
 def word_f1(written: str, reference: str) -> float:

@@ -10,6 +10,7 @@ from corpusloom.trainers.flamingo.data import pair_ids
 from corpusloom.trainers.flamingo.evaluate import Example
 from corpusloom.trainers.flamingo.model import Flamingo
 from corpusloom.trainers.flamingo.objective import token_loss
+from corpusloom.trainers.flamingo.prompts.sequence import row_ids
 from tests.trainers.flamingo.test_data import VOCABULARY
 from tests.trainers.flamingo.test_model import SHAPE, Eyes, open_gates
 from tests.trainers.lm.tiny import tiny
@@ -49,8 +50,7 @@ def model() -> Flamingo:
 
 
 def test_a_caption_is_likelier_with_its_own_image(model: Flamingo) -> None:
-    around = ITEMS, ITEMS[::-1]
-    scores = torch.stack([evaluation.caption_log_likelihoods(model, pair, VOCABULARY) for pair in around])
+    scores = evaluation.caption_log_likelihoods(model, (ITEMS, ITEMS[::-1]), VOCABULARY)
     assert (scores[:, 0] > scores[:, 1] + 1).all()
     assert dict(evaluation.right_against_wrong(scores))["right_image_likelier"] == 1.0
 
@@ -63,12 +63,12 @@ def test_a_trained_model_writes_the_caption_of_each_image(model: Flamingo) -> No
     assert figures["caption_word_f1_chance"] == pytest.approx(evaluation.word_f1(*TEXTS))
 
 
-def test_a_prompt_ends_each_example_with_eoc_but_not_the_query() -> None:
-    ids, tags = evaluation.few_shot_prompt(ITEMS, VOCABULARY)
-    tag = VOCABULARY.ids("<image>Output:")
-    assert [ids[place : place + len(tag)] for place in tags] == [tag] * 3
-    assert ids.count(VOCABULARY.eoc) == 2
-    assert ids[-len(tag) :] == tag
+def test_a_caption_prompt_is_the_papers_token_by_token() -> None:
+    found = row_ids(evaluation.caption_row(ITEMS[:1], ITEMS[1]), VOCABULARY)
+    opening = VOCABULARY.ids("<image>Output:")
+    shot = [*opening, *VOCABULARY.ids(f" {TEXTS[0]}"), VOCABULARY.eoc]
+    assert found.ids == [VOCABULARY.bos, *shot, *opening]
+    assert found.tags == [1, 1 + len(shot)]
 
 
 @pytest.mark.parametrize(
