@@ -170,6 +170,9 @@ def encode(model: Flamingo, rows: Sequence[PromptRow]) -> list[Tensor]:
         for at in range(0, len(names), step):
             batch = torch.from_numpy(np.stack(pixels[at : at + step]))[:, None].to(device)
             visual |= zip(names[at : at + step], model.encode_images(batch)[:, 0], strict=True)
-    none = model.resampler.latents.new_zeros(0, *model.resampler.latents.shape)
+    if not visual:
+        blank = torch.zeros(1, 1, 1, 3, model.image_size, model.image_size, dtype=torch.uint8, device=device)
+        return [model.encode_images(blank)[0, :0]] * len(rows)
+    none = next(iter(visual.values()))[None][:0]
     found = [[visual[id(piece)] for piece in row if isinstance(piece, np.ndarray)] for row in rows]
     return [torch.stack(images) if images else none for images in found]

@@ -77,11 +77,9 @@ def test_scores_are_the_log_likelihoods_of_a_whole_pass_over_each_text(model: Fl
 def whole_pass(model: Flamingo, row: sequence.PromptRow, text: str) -> float:
     """Return the log likelihood of a text and <EOC> after a prompt, without padding and cache."""
     prompt, ending = row_ids(row, VOCABULARY), [*VOCABULARY.ids(text), VOCABULARY.eoc]
-    visual = sequence.encode(model, [row])[0][None]
+    visual = F.pad(sequence.encode(model, [row])[0], (0, 0, 0, 0, 0, 1))[None]
     phi = torch.tensor([prompt.phi + [prompt.phi[-1]] * len(ending)])
-    logits = model(
-        torch.tensor([prompt.ids + ending]), visual if visual.shape[1] else visual.new_zeros(1, 1, 3, 12), phi
-    )
+    logits = model(torch.tensor([prompt.ids + ending]), visual, phi)
     scores = F.log_softmax(logits[0, -len(ending) - 1 : -1], -1)
     return float(scores.gather(-1, torch.tensor(ending)[:, None]).sum())
 
