@@ -14,8 +14,6 @@ from corpusloom.trainers.flamingo.model import Flamingo
 from corpusloom.trainers.flamingo.prompts import sequence
 from corpusloom.trainers.flamingo.prompts.sequence import EOC, generate, parse_prompt, row_ids, score
 from tests.trainers.flamingo.test_data import VOCABULARY
-from tests.trainers.flamingo.test_model import SHAPE, Eyes, open_gates
-from tests.trainers.lm.tiny import tiny
 
 RED, BLUE = (np.full((1, 3, 8, 8), colour, np.uint8) for colour in (40, 220))
 CLIP = np.stack([RED[0], BLUE[0], RED[0]])
@@ -24,17 +22,6 @@ ROWS = (
     ["two blue rings", EOC, CLIP, "Output:"],
     ["a text without an image"],
 )
-
-
-@pytest.fixture(scope="module")
-def model() -> Flamingo:
-    """Return a small Flamingo whose gates are open."""
-    torch.manual_seed(0)
-    model = Flamingo(SHAPE, Eyes(), tiny("gpt2", vocab_size=VOCABULARY.eoc)).eval()
-    for parameter in model.language.layers.parameters():
-        parameter.data.mul_(8)
-    open_gates(model)
-    return model
 
 
 def test_an_image_and_a_text_are_the_ids_of_a_pair_in_training() -> None:
