@@ -26,7 +26,7 @@ from corpusloom.trainers.flamingo.model import Flamingo
 from corpusloom.trainers.flamingo.prompts.episodes import TEXT_ONLY, Example
 from corpusloom.trainers.flamingo.prompts.few_shot import Trials
 from corpusloom.trainers.flamingo.prompts.pool import ShotPool, open_pool, to_example
-from corpusloom.trainers.flamingo.prompts.rices import Rices
+from corpusloom.trainers.flamingo.prompts.rices import most_similar
 from corpusloom.trainers.flamingo.prompts.sequence import score
 
 
@@ -50,11 +50,12 @@ def few_shot_of(model: Flamingo, transform: FlamingoTransform, data: str, settin
             raise InputError("holds 1 sample", where=data, remedy="a caption is compared with that of another")
         own = ShotPool(len(items), items.__getitem__, True, data)
         pool = own if settings.pool is None else open_pool(settings.pool, transform, closing)
-        pool.check_holds(max(shots or TEXT_ONLY for shots in settings.shots))
+        most = max(shots or TEXT_ONLY for shots in settings.shots)
+        pool.check_holds(most)
         classes = () if settings.classes is None else load_classes(settings.classes)
         labels = labels_of(items, classes, settings.classes or "")
-        rices = Rices(model.vision, pool) if settings.rices else None
-        trials = Trials(model.eval(), vocabulary, items, pool, rices, settings)
+        similar = most_similar(model.vision, items, pool, most) if settings.rices else None
+        trials = Trials(model.eval(), vocabulary, items, pool, similar, settings)
         names = [name.shown for name in classes]
 
         def measure(numbers: Sequence[int]) -> dict[str, Tensor]:

@@ -69,14 +69,13 @@ def trim(text: str) -> str:
     return _KEYWORDS.split(text, maxsplit=1)[0].strip()
 
 
-def shuffled(pool: int, seed: int, query: int, without: int | None = None) -> Iterator[int]:
+def shuffled(pool: int, seed: int, query: int) -> Iterator[int]:
     """Yield the numbers of a pool's examples in random order, each once (section 3.3).
 
     The order depends on the seed and on the query's number alone, so batches, ranks and the number of shots that are
-    taken do not change it. `without` is left out: the query's own number, if it is in the pool.
+    taken do not change it.
     """
-    rng = np.random.default_rng([seed, query])
-    drawn = set() if without is None else {without}
+    rng, drawn = np.random.default_rng([seed, query]), set[int]()
     while len(drawn) < pool:
         number = int(rng.integers(pool))
         if number not in drawn:

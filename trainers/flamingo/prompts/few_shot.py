@@ -10,7 +10,6 @@ from corpusloom.trainers.flamingo.model import Flamingo
 from corpusloom.trainers.flamingo.prompts.closed_ended import score_candidates
 from corpusloom.trainers.flamingo.prompts.episodes import TEXT_ONLY, Example, episode, shuffled, trim
 from corpusloom.trainers.flamingo.prompts.pool import ShotPool
-from corpusloom.trainers.flamingo.prompts.rices import Rices
 from corpusloom.trainers.flamingo.prompts.sequence import generate
 
 
@@ -22,16 +21,16 @@ class Trials:
     vocabulary: Vocabulary
     queries: Sequence[Example]
     pool: ShotPool
-    rices: Rices | None
-    """Finds similar shots; None: shots are drawn at random."""
+    similar: Sequence[Sequence[int]] | None
+    """Numbers of similar examples per query, best first; None: shots are drawn at random."""
     settings: EvaluationSettings
 
     def shots(self, number: int, count: int, seed: int) -> list[Example]:
         """Return the shots of a query: random ones in random order, or the most similar ones, the best last."""
-        own = number if self.pool.own else None
-        if self.rices is None:
-            return self.pool.take(shuffled(self.pool.size, seed, number, own), count)
-        return self.pool.take(self.rices.nearest(self.queries[number].pixels, own), count)[::-1]
+        query = self.queries[number]
+        if self.similar is None:
+            return self.pool.take(shuffled(self.pool.size, seed, number), count, query)
+        return self.pool.take(self.similar[number], count, query)[::-1]
 
     def texts(self, numbers: Sequence[int], count: int, seed: int) -> list[str]:
         """Return the texts that the model writes for queries; without shots, TEXT_ONLY texts stand before each."""

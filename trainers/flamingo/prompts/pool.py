@@ -25,7 +25,7 @@ class ShotPool:
     size: int
     read: Callable[[int], Example]
     own: bool
-    """Whether the queries are in the pool, under their own numbers."""
+    """Whether each query is in the pool itself."""
     where: str
 
     def check_holds(self, shots: int) -> None:
@@ -36,19 +36,26 @@ class ShotPool:
                 f"holds {self.size} samples", where=self.where, remedy=f"{shots} examples per query need {needed}"
             )
 
-    def take(self, numbers: Iterable[int], count: int) -> list[Example]:
-        """Return the first `count` examples of these numbers that can be read; InputError if there are fewer."""
+    def take(self, numbers: Iterable[int], count: int, query: Example) -> list[Example]:
+        """Return the first `count` examples of these numbers that can be read; InputError if there are fewer.
+
+        An example with the query's key or image is left out, because its text would give the answer away.
+        """
         found: list[Example] = []
         for number in numbers:
             if len(found) == count:
                 break
             try:
-                found.append(self.read(number))
+                example = self.read(number)
             except SKIPPABLE:
                 continue
+            if example.key != query.key and not np.array_equal(example.pixels, query.pixels):
+                found.append(example)
         if len(found) < count:
             raise InputError(
-                f"only {len(found)} of {count} shots can be read", where=self.where, remedy="ask for fewer shots"
+                f"has {len(found)} of {count} shots, without those that cannot be read or show the query's image",
+                where=self.where,
+                remedy="ask for fewer shots, or give a larger --pool",
             )
         return found
 

@@ -3,7 +3,7 @@
 Shapes: P examples of a pool, Q images or clips, E width of the embeddings.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -11,46 +11,46 @@ from torch import nn
 from torch.nn import functional as F
 
 from corpusloom.schemas.errors import InputError
+from corpusloom.trainers.flamingo.prompts.episodes import Example
 from corpusloom.trainers.flamingo.prompts.pool import ShotPool
 from corpusloom.trainers.stream.plan import SKIPPABLE
 
 AT_ONCE = 64
-"""Examples of a pool that are embedded together."""
+"""Images that are embedded, and queries that are compared, together."""
+MARGIN = 32
+"""Neighbours beyond the shots: in place of the query itself, its copies, and images that cannot be read."""
 
 
-class Rices:
-    """Embeddings of a pool's images by a frozen image tower, computed once each."""
+def most_similar(tower: nn.Module, queries: Sequence[Example], pool: ShotPool, shots: int) -> list[list[int]]:
+    """Return per query the numbers of the pool's examples with the most similar images, at least `shots`, best first.
 
-    def __init__(self, tower: nn.Module, pool: ShotPool) -> None:
-        """Embed the pool; examples that cannot be read are left out, and InputError is raised if none is left."""
-        self._tower = tower
-        numbers: list[int] = []
-        parts: list[np.ndarray] = []
-        for first in range(0, pool.size, AT_ONCE):
-            readable = _readable(pool, range(first, min(first + AT_ONCE, pool.size)))
-            if readable:
-                numbers += readable
-                parts.append(embed(tower, list(readable.values())))
-        if not parts:
-            raise InputError("no image can be read", where=pool.where, remedy="check the path and the files")
-        self._numbers, self._embeddings = np.array(numbers), np.concatenate(parts)
-
-    def nearest(self, pixels: np.ndarray, without: int | None = None) -> Iterator[int]:
-        """Yield the numbers of the pool's examples, the most similar to an image or clip first, but not `without`."""
-        scores = self._embeddings @ embed(self._tower, [pixels])[0]
-        order = self._numbers[np.argsort(-scores, kind="stable")]
-        return (int(number) for number in order if number != without)
-
-
-def _readable(pool: ShotPool, numbers: Sequence[int]) -> dict[int, np.ndarray]:
-    """Return number -> pixels of the examples that can be read."""
-    found = {}
-    for number in numbers:
-        try:
-            found[number] = pool.read(number).pixels
-        except SKIPPABLE:
-            continue
+    Each image is embedded once. Raises InputError if no image of the pool can be read.
+    """
+    numbers, embeddings = _embed_pool(tower, pool)
+    found = []
+    for at in range(0, len(queries), AT_ONCE):
+        scores = embed(tower, [query.pixels for query in queries[at : at + AT_ONCE]]) @ embeddings.T
+        found += numbers[np.argsort(-scores, 1, kind="stable")[:, : shots + MARGIN]].tolist()
     return found
+
+
+def _embed_pool(tower: nn.Module, pool: ShotPool) -> tuple[np.ndarray, np.ndarray]:
+    """Return the numbers of the examples that can be read, and their embeddings, (P,) int and (P, E)."""
+    numbers: list[int] = []
+    parts: list[np.ndarray] = []
+    for at in range(0, pool.size, AT_ONCE):
+        pixels = {}
+        for number in range(at, min(at + AT_ONCE, pool.size)):
+            try:
+                pixels[number] = pool.read(number).pixels
+            except SKIPPABLE:
+                continue
+        if pixels:
+            numbers += pixels
+            parts.append(embed(tower, list(pixels.values())))
+    if not parts:
+        raise InputError("no image can be read", where=pool.where, remedy="check the path and the files")
+    return np.array(numbers), np.concatenate(parts)
 
 
 @torch.no_grad()

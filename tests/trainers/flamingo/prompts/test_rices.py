@@ -8,7 +8,7 @@ from torch import Tensor
 from corpusloom.schemas.errors import InputError
 from corpusloom.trainers.flamingo.prompts.episodes import Example
 from corpusloom.trainers.flamingo.prompts.pool import ShotPool
-from corpusloom.trainers.flamingo.prompts.rices import Rices, embed
+from corpusloom.trainers.flamingo.prompts.rices import embed, most_similar
 from corpusloom.trainers.stream.errors import SampleError
 from tests.trainers.flamingo.test_model import Eyes
 
@@ -40,12 +40,14 @@ def pool_of(names: list[str]) -> ShotPool:
     return ShotPool(len(names), read, True, "here")
 
 
-def test_similar_images_come_first_and_neither_the_query_nor_broken_ones_come() -> None:
+def test_similar_images_come_first_and_broken_ones_not_at_all() -> None:
     torch.manual_seed(0)
     names = ["blue", "broken", "red", "green", "orange"]
-    found = list(Rices(Tower(), pool_of(names)).nearest(coloured(TINTS["red"]), without=2))
-    assert names[found[0]] == "orange"
-    assert sorted(found) == [0, 3, 4]
+    queries = [Example(coloured(TINTS[name]), name) for name in ("red", "blue")]
+    red, blue = most_similar(Tower(), queries, pool_of(names), 2)
+    assert [names[number] for number in red[:2]] == ["red", "orange"]
+    assert names[blue[0]] == "blue"
+    assert sorted(red) == [0, 2, 3, 4]
 
 
 def test_a_clip_is_as_similar_as_the_mean_of_its_frames() -> None:
@@ -59,4 +61,4 @@ def test_a_clip_is_as_similar_as_the_mean_of_its_frames() -> None:
 
 def test_a_pool_without_a_readable_image_is_refused() -> None:
     with pytest.raises(InputError, match="here: no image can be read"):
-        Rices(Tower(), pool_of(["broken"]))
+        most_similar(Tower(), [], pool_of(["broken"]), 1)
