@@ -116,7 +116,8 @@ def describe(picture: Picture, style: HouseStyle) -> str:
     rng = np.random.default_rng([picture.seed, 5])
     opening = style.opening.format(f"{noun_phrase(picture)} on a {picture.pattern} {picture.background} background")
     if rng.random() < 0.75:
-        detail = _DETAILS[picture.seed % len(_DETAILS)]  # the seeds of a page's pictures are consecutive: no detail twice
+        # The seeds of a page's pictures are consecutive, so no detail comes twice.
+        detail = _DETAILS[picture.seed % len(_DETAILS)]
         return f"{opening} {detail.format(picture.colour, picture.shape, picture.background, picture.pattern)}"
     return f"{opening} {sentence(rng)}"
 
