@@ -34,8 +34,8 @@ class Command:
         if not 0 < self.port < 1 << 16:
             raise ConfigError(f"--port is {self.port}", remedy="give 1 to 65535")
         extras.require("report", extras.REPORT, "loom demo")
-        from corpusloom.pipelines.cli.demo_folder import DemoFolder
-        from corpusloom.pipelines.cli.run_demo import run_demo
+        from corpusloom.pipelines.cli.demo.folder import DemoFolder
+        from corpusloom.pipelines.cli.demo.run import run_demo
 
         result = run_demo(DemoFolder(self.out, self.output.reporter(), quick=self.quick, port=self.port))
         if self.output.json:

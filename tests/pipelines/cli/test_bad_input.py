@@ -250,7 +250,7 @@ def test_ctrl_c_while_images_are_fetched_loses_none(web: SmallWeb, tmp_path: Pat
         ("corpusloom.pipelines.datasets.stats.report:render", ["stats", "DATASET", "--html", "OUT"]),
         ("corpusloom.pipelines.datasets.verify:check_ledger", ["verify", "DATASET"]),
         ("corpusloom.pipelines.extract.render:to_jsonl", ["extract", "CRAWL", "--no-filters"]),
-        ("corpusloom.pipelines.cli.run_demo:build_world", ["demo", "--quick", "--out", "OUT"]),
+        ("corpusloom.pipelines.cli.demo.run:build_world", ["demo", "--quick", "--out", "OUT"]),
     ],
 )
 def test_ctrl_c_in_other_commands_leaves_nothing_that_looks_whole(

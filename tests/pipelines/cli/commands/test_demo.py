@@ -5,9 +5,10 @@ from typing import Any
 
 import pytest
 
-from corpusloom.pipelines.cli import main, run_demo
+from corpusloom.pipelines.cli import main
 from corpusloom.pipelines.cli.commands.demo import GATE
-from corpusloom.pipelines.cli.demo_folder import DemoFolder
+from corpusloom.pipelines.cli.demo import run as run_module
+from corpusloom.pipelines.cli.demo.folder import DemoFolder
 from corpusloom.schemas.errors import ConfigError
 
 
@@ -36,7 +37,7 @@ def test_the_exit_code_says_whether_the_gates_were_met(
         made.append((demo.out, demo.quick, demo.port))
         return Result()
 
-    monkeypatch.setattr(run_demo, "run_demo", run)
+    monkeypatch.setattr(run_module, "run_demo", run)
     assert main.run(["demo", "--out", "there", "--quick", "--port", "65535"]) == code
     assert capsys.readouterr().out == "tables\n"
     assert main.run(["demo", "--json"]) == code

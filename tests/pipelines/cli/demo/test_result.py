@@ -2,7 +2,7 @@
 
 import pytest
 
-from corpusloom.pipelines.cli.demo_result import DemoResult, Gate, Training
+from corpusloom.pipelines.cli.demo.result import DemoResult, Gate, Training
 from corpusloom.pipelines.stages.scrape import ScrapeReport
 
 

@@ -1,55 +1,23 @@
-"""The models of `loom demo`: trains them on its datasets and evaluates them on held-out images."""
+"""Evaluates the models of `loom demo` on images that no model has seen."""
 
 import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import astuple, replace
+from dataclasses import replace
 
-from corpusloom.pipelines.cli.demo_folder import DemoFolder
-from corpusloom.pipelines.cli.demo_result import Gate, Training
-from corpusloom.pipelines.cli.run_training import run_training
-from corpusloom.pipelines.demo import drawing
+from corpusloom.pipelines.cli.demo.folder import DemoFolder
+from corpusloom.pipelines.cli.demo.lanes import fewer_steps
+from corpusloom.pipelines.cli.demo.result import Gate
+from corpusloom.pipelines.demo import drawing, grammar
 from corpusloom.pipelines.demo.evaluation_set import write_captioned, write_zero_shot
 from corpusloom.schemas import storage
 
-QUICK_STEPS = 12
 CHANCE_FACTORS = {"clip": 26.0, "vilbert": 5.0}
 """Model -> multiple of the figure by chance that its own figure must reach."""
 RIGHT_IMAGE_SHARE = 2 / 3
 """Share of captions, at least, that Flamingo must find likelier with the right image than with a wrong one."""
-
-
-def train_models(demo: DemoFolder) -> dict[str, Training]:
-    """Train the three models; Flamingo uses the trained CLIP as its vision encoder."""
-    m3w, align, region = (demo.path("datasets", name) for name in ("m3w", "align", "regions"))
-    clip_checkpoint = f"model.vision.checkpoint='{demo.path('runs', 'clip')}'"
-    runs: dict[str, tuple[str, tuple[str, ...], tuple[str, ...]]] = {
-        "clip": ("clip-tiny", (align,), ()),
-        "flamingo": ("flamingo-tiny", (f"m3w={m3w}", f"align={align}:4"), ("data.lambdas.m3w=0.2", clip_checkpoint)),
-        "vilbert": ("vilbert-tiny", (region,), ()),
-    }
-    return {family: _train(demo, family, *run) for family, run in runs.items()}
-
-
-def _train(demo: DemoFolder, family: str, config: str, data: tuple[str, ...], changes: tuple[str, ...]) -> Training:
-    """Train one model, unless an earlier run trained it."""
-    from corpusloom.trainers.training.config import load_config
-
-    loaded = load_config(config, (*changes, *_fewer_steps(demo)))
-    with demo.step(f"train {family}"):
-        result = run_training(family, loaded, data, demo.path("runs", family), demo.reporter)
-    summary = demo.path("runs", family, "summary.json")
-    if result.report is not None:
-        training = Training(result.steps, result.report.loss, result.seconds)
-        storage.write_bytes(summary, json.dumps(astuple(training)).encode())
-    else:
-        demo.reporter.note(f"  {family}: trained before, step {result.steps}")
-    return Training(*json.loads(storage.read_bytes(summary)))
-
-
-def _fewer_steps(demo: DemoFolder) -> tuple[str, ...]:
-    """Return the changes of a configuration for --quick."""
-    return (f"train.steps={QUICK_STEPS}", "train.warmup=2") if demo.quick else ()
+COLOUR_NAMED, SHAPE_NAMED, F1_GAIN = 0.85, 0.4, 0.15
+"""What Flamingo's captions must reach: shares with the right colour and shape, and the F1 gained by one shot."""
 
 
 def examine_models(demo: DemoFolder) -> list[Gate]:
@@ -60,20 +28,39 @@ def examine_models(demo: DemoFolder) -> list[Gate]:
         write_captioned(seen, _captioned(demo.path("datasets", "align")))
         write_zero_shot(seen, drawing.evaluation_pictures(per_class))
         write_zero_shot(unseen, drawing.unseen_pictures(per_class))
-    limit = 20 if demo.quick else 100
     zero = evaluate_once(demo, "zero-shot", "clip", seen)
     ceiling = measure_ceiling_once(demo, seen)
     combined = evaluate_once(demo, "zero-shot", "clip", unseen)
-    ranked = evaluate_once(demo, "retrieval", "vilbert", demo.path("datasets", "exam-regions"), limit)
-    liked = evaluate_once(demo, "few-shot", "flamingo", demo.path("datasets", "exam"), limit)
+    ranked = evaluate_once(
+        demo, "retrieval", "vilbert", demo.path("datasets", "exam-regions"), 20 if demo.quick else 100
+    )
     gates = [
         make_gate("clip zero-shot top-1", zero, "top1", zero["chance"] * CHANCE_FACTORS["clip"]),
         make_gate("clip's image tower, supervised", ceiling, "top1", None),
         make_gate("clip on unseen combinations", combined, "top1", None),
         make_gate("vilbert retrieval R@1", ranked, "r1", ranked["chance"] * CHANCE_FACTORS["vilbert"]),
-        make_gate("flamingo caption, right image", liked, "right_image_likelier", RIGHT_IMAGE_SHARE),
+        *flamingo_gates(page_figures_once(demo), frozen_figures_once(demo)),
     ]
     return [replace(gate, wanted=None) for gate in gates] if demo.quick else gates
+
+
+def flamingo_gates(own: dict[str, float], frozen: dict[str, float]) -> list[Gate]:
+    """Return Flamingo's figures, each beside what its frozen CLIP reaches on the same images."""
+    return [
+        make_gate("flamingo caption, right image", own, "right_image_likelier", RIGHT_IMAGE_SHARE),
+        make_gate("  the frozen clip itself (ceiling)", frozen, "right_image_likelier", None),
+        make_gate("flamingo names the colour", own, "colour_named", COLOUR_NAMED),
+        make_gate("  ridge regression on the clip's output", frozen, "colour_named", None),
+        make_gate("flamingo names the shape", own, "shape_named", SHAPE_NAMED),
+        make_gate("  ridge regression on the clip's output", frozen, "shape_named", None),
+        make_gate("flamingo caption F1, 0 shots", own, "f1_0_shots", None),
+        make_gate("flamingo caption F1, 1 shot of the page", own, "f1_1_shot", None),
+        make_gate("flamingo caption F1, 2 shots", own, "f1_2_shots", None),
+        make_gate("flamingo caption F1, 4 shots", own, "f1_4_shots", None),
+        make_gate("  control: 1 shot, wrong image", own, "f1_1_shot_wrong_image", None),
+        make_gate("  control: 1 shot of another page", own, "f1_1_shot_other_page", None),
+        make_gate("flamingo F1 gained by 1 shot", own, "f1_gain", F1_GAIN),
+    ]
 
 
 def _captioned(dataset: str) -> Iterator[tuple[str, bytes]]:
@@ -92,8 +79,7 @@ def evaluate_once(demo: DemoFolder, kind: str, family: str, data: str, limit: in
 
     def figures() -> Mapping[str, float]:
         with demo.reporter.stage("evaluations", detail=f"{kind} of {family}"):
-            settings = EvaluationSettings(limit=limit, shots=(2,), prompt="")
-            return evaluate(kind, demo.path("runs", family), data, settings).figures
+            return evaluate(kind, demo.path("runs", family), data, EvaluationSettings(limit=limit)).figures
 
     return _once(demo, family, data.rstrip("/").rsplit("/", 1)[-1], figures)
 
@@ -105,9 +91,35 @@ def measure_ceiling_once(demo: DemoFolder, data: str) -> dict[str, float]:
 
     def figures() -> Mapping[str, float]:
         with demo.reporter.stage("evaluations", detail="supervised ceiling of clip's image tower"):
-            return supervised_ceiling(load_config("clip-tiny", _fewer_steps(demo)), data)
+            return supervised_ceiling(load_config("clip-tiny", fewer_steps(demo)), data)
 
     return _once(demo, "clip", "supervised", figures)
+
+
+def page_figures_once(demo: DemoFolder) -> dict[str, float]:
+    """Evaluate Flamingo's captions on the pages of the exam, or return the figures stored for its newest checkpoint."""
+    from corpusloom.trainers.flamingo.prompts.same_page import page_figures
+
+    def figures() -> Mapping[str, float]:
+        with demo.reporter.stage("evaluations", detail="captions of flamingo"):
+            pages = 3 if demo.quick else None
+            return page_figures(
+                demo.path("runs", "flamingo"), demo.path("datasets", "exam"), grammar.attributes_of, pages
+            )
+
+    return _once(demo, "flamingo", "pages", figures)
+
+
+def frozen_figures_once(demo: DemoFolder) -> dict[str, float]:
+    """Evaluate the CLIP in Flamingo on the same images, or return the figures stored for its newest checkpoint."""
+    from corpusloom.trainers.clip.zero_shot.frozen_figures import frozen_figures
+
+    def figures() -> Mapping[str, float]:
+        with demo.reporter.stage("evaluations", detail="frozen clip of flamingo"):
+            known, asked = demo.path("datasets", "align"), demo.path("datasets", "exam")
+            return frozen_figures(demo.path("runs", "clip"), known, asked, grammar.attributes_of)
+
+    return _once(demo, "clip", "frozen", figures)
 
 
 def _once(demo: DemoFolder, family: str, name: str, figures: Callable[[], Mapping[str, float]]) -> dict[str, float]:
@@ -127,4 +139,4 @@ def _once(demo: DemoFolder, family: str, name: str, figures: Callable[[], Mappin
 def make_gate(name: str, figures: dict[str, float], figure: str, wanted: float | None) -> Gate:
     """Return one figure of an evaluation as a gate."""
     low, high = figures[f"{figure}_low"], figures[f"{figure}_high"]
-    return Gate(name, figures[figure], low, high, figures["chance"], wanted)
+    return Gate(name, figures[figure], low, high, figures[f"{figure}_chance"], wanted)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from corpusloom.pipelines.cli.demo_folder import DemoFolder
-from corpusloom.pipelines.cli.run_demo import fetch_config, run_demo
+from corpusloom.pipelines.cli.demo.folder import DemoFolder
+from corpusloom.pipelines.cli.demo.run import fetch_config, run_demo
 from corpusloom.pipelines.engine.progress import Reporter
 from corpusloom.schemas.errors import LoomError
 

@@ -1,4 +1,4 @@
-"""The demo's models: a second run reuses figures and trained models."""
+"""The demo's evaluations: a second run reuses figures, and gates are figures with bounds."""
 
 import json
 from pathlib import Path
@@ -7,13 +7,13 @@ from typing import Any
 
 import pytest
 
-from corpusloom.pipelines.cli.demo_folder import DemoFolder
-from corpusloom.pipelines.cli.demo_models import evaluate_once, make_gate, measure_ceiling_once, train_models
-from corpusloom.pipelines.cli.demo_result import Gate, Training
+from corpusloom.pipelines.cli.demo.evaluations import evaluate_once, flamingo_gates, make_gate, measure_ceiling_once
+from corpusloom.pipelines.cli.demo.folder import DemoFolder
+from corpusloom.pipelines.cli.demo.result import Gate
 from corpusloom.pipelines.engine.progress import Reporter
 from corpusloom.trainers.checkpoints import folders
 from corpusloom.trainers.clip.zero_shot import supervised
-from corpusloom.trainers.jobs import evaluate, train
+from corpusloom.trainers.jobs import evaluate
 
 
 def demo(folder: Path) -> DemoFolder:
@@ -51,27 +51,19 @@ def test_the_ceiling_is_that_of_the_demo_s_tower_and_computed_once(
     assert (config.name, config.train.steps, data) == ("clip-tiny", 12, "x/seen")
 
 
-def test_a_model_that_was_trained_before_keeps_its_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[tuple[Any, ...]] = []
-
-    def trained(family: str, config: Any, data: tuple[str, ...], out: str, **_: Any) -> SimpleNamespace:
-        asked.append((family, config.train.steps, data, out))
-        report = SimpleNamespace(loss=float(len(asked))) if len(asked) <= 3 else None
-        return SimpleNamespace(report=report, steps=12, seconds=5.0)
-
-    monkeypatch.setattr(train, "run", trained)
-    first = train_models(demo(tmp_path))
-    assert first == {
-        name: Training(12, loss, 5.0) for name, loss in (("clip", 1.0), ("flamingo", 2.0), ("vilbert", 3.0))
-    }
-    assert train_models(demo(tmp_path)) == first
-    data = tmp_path / "datasets"
-    assert [row[2] for row in asked[:3]] == [
-        (f"{data}/align",), (f"m3w={data}/m3w", f"align={data}/align:4"), (f"{data}/regions",)
-    ]  # fmt: skip
-    assert {row[1] for row in asked} == {12}
-
-
 def test_a_gate_is_a_figure_with_its_interval_and_chance() -> None:
-    figures = {"r1": 0.5, "r1_low": 0.4, "r1_high": 0.6, "chance": 0.1}
+    figures = {"r1": 0.5, "r1_low": 0.4, "r1_high": 0.6, "r1_chance": 0.1}
     assert make_gate("g", figures, "r1", 0.3) == Gate("g", 0.5, 0.4, 0.6, 0.1, 0.3)
+
+
+def test_flamingo_must_name_colours_and_shapes_and_gain_from_a_shot() -> None:
+    class Same(dict[str, float]):
+        def __missing__(self, name: str) -> float:
+            return 0.3
+
+    gates = flamingo_gates(Same(f1_gain=0.2, colour_named=0.9), Same())
+    assert [gate.name for gate in gates if not gate.met] == [
+        "flamingo caption, right image",
+        "flamingo names the shape",
+    ]
+    assert {gate.name: gate.wanted for gate in gates}["flamingo F1 gained by 1 shot"] == 0.15

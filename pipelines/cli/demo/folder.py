@@ -15,9 +15,7 @@ STEPS = (
     "build exam",
     "regions",
     "statistics",
-    "train clip",
-    "train flamingo",
-    "train vilbert",
+    "train models",
     "evaluations",
 )
 """Names of the steps, in order."""

@@ -2,9 +2,10 @@
 
 from corpusloom.pipelines.builds import build, regions
 from corpusloom.pipelines.builds.config import BuildConfig, BuildReport
-from corpusloom.pipelines.cli.demo_folder import DemoFolder
-from corpusloom.pipelines.cli.demo_models import examine_models, train_models
-from corpusloom.pipelines.cli.demo_result import DemoResult
+from corpusloom.pipelines.cli.demo.evaluations import examine_models
+from corpusloom.pipelines.cli.demo.folder import DemoFolder
+from corpusloom.pipelines.cli.demo.lanes import train_models
+from corpusloom.pipelines.cli.demo.result import DemoResult
 from corpusloom.pipelines.datasets.stats.report import write_report
 from corpusloom.pipelines.datasets.stats.summary import summarise
 from corpusloom.pipelines.demo.server import Canary, WebServer, serve
