@@ -6,6 +6,7 @@ from dataclasses import astuple, dataclass
 from corpusloom.pipelines.cli.demo.folder import DemoFolder
 from corpusloom.pipelines.cli.demo.result import Training
 from corpusloom.pipelines.cli.run_training import run_training
+from corpusloom.pipelines.engine import logs
 from corpusloom.pipelines.engine.printing import SafeConsole
 from corpusloom.pipelines.engine.progress import Reporter
 from corpusloom.pipelines.engine.subprocesses import run_in_processes
@@ -54,6 +55,7 @@ def train_models(demo: DemoFolder) -> dict[str, Training]:
 
 def train_lane(lane: Lane) -> dict[str, Training]:
     """Train the models of one process, each unless an earlier run trained it."""
+    (logs.use_json_lines if lane.json else logs.use_plain_lines)()
     console = SafeConsole(stderr=True, highlight=False, soft_wrap=True, force_terminal=False)
     found = {}
     for family in lane.families:
