@@ -26,7 +26,14 @@ def most_similar(tower: nn.Module, queries: Sequence[Example], pool: ShotPool, s
 
     Each image is embedded once. Raises InputError if no image of the pool can be read.
     """
-    numbers, embeddings = _embed_pool(tower, pool)
+    return nearest(tower, queries, embed_pool(tower, pool), shots)
+
+
+def nearest(
+    tower: nn.Module, queries: Sequence[Example], pool: tuple[np.ndarray, np.ndarray], shots: int
+) -> list[list[int]]:
+    """Return the same, given the pool's numbers and embeddings."""
+    numbers, embeddings = pool
     found = []
     for at in range(0, len(queries), AT_ONCE):
         scores = embed(tower, [query.pixels for query in queries[at : at + AT_ONCE]]) @ embeddings.T
@@ -34,7 +41,7 @@ def most_similar(tower: nn.Module, queries: Sequence[Example], pool: ShotPool, s
     return found
 
 
-def _embed_pool(tower: nn.Module, pool: ShotPool) -> tuple[np.ndarray, np.ndarray]:
+def embed_pool(tower: nn.Module, pool: ShotPool) -> tuple[np.ndarray, np.ndarray]:
     """Return the numbers of the examples that can be read, and their embeddings, (P,) int and (P, E)."""
     numbers: list[int] = []
     parts: list[np.ndarray] = []

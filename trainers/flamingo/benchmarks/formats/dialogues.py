@@ -5,9 +5,9 @@ from dataclasses import replace
 from typing import Any
 
 from corpusloom.schemas import storage
+from corpusloom.trainers.flamingo.benchmarks.formats.rows import read_json, read_rows, record_errors
+from corpusloom.trainers.flamingo.benchmarks.formats.source import Source
 from corpusloom.trainers.flamingo.benchmarks.items import Item
-from corpusloom.trainers.flamingo.benchmarks.rows import read_json, read_rows, record_errors
-from corpusloom.trainers.flamingo.benchmarks.source import Source
 from corpusloom.trainers.flamingo.prompts.episodes import dialogue
 
 
@@ -21,7 +21,9 @@ def read_dialogues(source: Source) -> list[Item]:
     for number, row in enumerate(dialogues):
         with record_errors(source.path, number):
             turns = _turns(source, row, questions, answers)
-            items += turns if relevance is None else (_rated(turn, relevance) for turn in turns if _key(turn) in relevance)
+            items += (
+                turns if relevance is None else (_rated(turn, relevance) for turn in turns if _key(turn) in relevance)
+            )
     return items
 
 
