@@ -14,6 +14,7 @@ from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.evaluation.answers import normalise
 from corpusloom.trainers.evaluation.batches import EvaluationSettings, Figures, ItemSource, measure_batches
 from corpusloom.trainers.evaluation.captions import tokens
+from corpusloom.trainers.evaluation.captions.treebank import is_official
 from corpusloom.trainers.evaluation.finished import Measured
 from corpusloom.trainers.evaluation.written_texts import pack, unpack
 from corpusloom.trainers.flamingo.benchmarks.benchmark import Benchmark, find
@@ -142,9 +143,9 @@ class _Outcome:
         metric = self.benchmark.metric
         if not all(map(is_answered, self.items)):
             yield "the answers of this split are not there: no figures; --out FILE keeps the outputs for a submission"
-        elif metric == "cider":
+        elif metric == "cider" and not is_official():
             yield tokens.NOT_OFFICIAL
-        elif metric in WRITTEN and not storage.exists(storage.join(data, CONTRACTIONS)):
+        elif metric != "cider" and metric in WRITTEN and not storage.exists(storage.join(data, CONTRACTIONS)):
             yield f"{normalise.NOT_OFFICIAL}; put the official one into the folder as {CONTRACTIONS}"
         elif metric not in (*WRITTEN, *SCORED):
             yield f"{metric} is not computed here: --out FILE keeps the outputs for the benchmark's own code"

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from corpusloom.trainers.evaluation.answers import accuracy
 from corpusloom.trainers.evaluation.captions.cider import cider
-from corpusloom.trainers.evaluation.captions.tokens import words_of
+from corpusloom.trainers.evaluation.captions.treebank import words_of_captions
 from corpusloom.trainers.evaluation.figures import mean, over_seeds
 from corpusloom.trainers.evaluation.ranking import mean_ranks, ndcg, roc_auc
 from corpusloom.trainers.flamingo.benchmarks.items import Item
@@ -22,7 +22,8 @@ References = Sequence[Sequence[str]]
 
 
 def _ciders(texts: Sequence[str], references: References, contractions: Contractions) -> list[float]:
-    return cider([words_of(text) for text in texts], [[words_of(text) for text in own] for own in references])
+    written = [own[0] for own in words_of_captions([[text] for text in texts])]
+    return cider(written, words_of_captions(references))
 
 
 def _each(measure: Callable[[str, Sequence[str], Contractions], float]) -> "Written":
