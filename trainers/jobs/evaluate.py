@@ -12,7 +12,7 @@ from corpusloom.trainers.checkpoints import folders
 from corpusloom.trainers.evaluation.batches import Evaluation, EvaluationSettings, Figures
 from corpusloom.trainers.evaluation.figures import NotFiniteError
 from corpusloom.trainers.evaluation.finished import content_digest, identity
-from corpusloom.trainers.evaluation.picture_page import PicturePage, write_page
+from corpusloom.trainers.evaluation.pages.picture_page import PicturePage, write_page
 from corpusloom.trainers.evaluation.predictions import Prediction
 from corpusloom.trainers.evaluation.written_texts import WrittenText
 from corpusloom.trainers.jobs.interpolate import Interpolation, interpolate
