@@ -1,4 +1,4 @@
-"""Outputs in the forms in which benchmarks take submissions."""
+"""ModelOutputs in the forms in which benchmarks take submissions."""
 
 import io
 import json
@@ -11,7 +11,7 @@ from torch import Tensor
 from corpusloom.trainers.flamingo.benchmarks.items import Item
 from corpusloom.trainers.flamingo.prompts.closed_ended import probabilities
 
-Outputs = Sequence[str] | Tensor
+ModelOutputs = Sequence[str] | Tensor
 """A text per record, or log likelihoods of candidates, (M, C), -inf where a record has fewer."""
 
 
