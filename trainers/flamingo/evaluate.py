@@ -18,9 +18,10 @@ from corpusloom.trainers.evaluation.batches import (
     measure_batches,
     read_all,
 )
-from corpusloom.trainers.evaluation.figures import mean, share
+from corpusloom.trainers.evaluation.figures import mean, over_seeds, share
 from corpusloom.trainers.evaluation.samples import dataset_source
 from corpusloom.trainers.evaluation.written_texts import WrittenText, pack, unpack
+from corpusloom.trainers.flamingo.benchmarks.measure import measure_benchmark
 from corpusloom.trainers.flamingo.data import FlamingoTransform, Vocabulary
 from corpusloom.trainers.flamingo.model import Flamingo
 from corpusloom.trainers.flamingo.prompts.episodes import TEXT_ONLY, Example
@@ -39,8 +40,10 @@ def few_shot_of(model: Flamingo, transform: FlamingoTransform, data: str, settin
     """Return the share of captions that are likelier with their own image, and figures of few-shot episodes.
 
     An episode gives a generated caption or, with `settings.classes`, the likeliest class. There is one per query,
-    number of shots and seed.
+    number of shots and seed. With `settings.benchmark` the figures are those of the benchmark.
     """
+    if settings.benchmark is not None:
+        return measure_benchmark(model, transform, data, settings)
     device, vocabulary = next(model.parameters()).device, transform.vocabulary
     plan = [(shots, seed) for shots in settings.shots for seed in range(settings.seeds)]
     with ExitStack() as closing:
@@ -119,25 +122,18 @@ def word_f1(written: str, reference: str) -> float:
 def _captions(written: Sequence[Sequence[str]], references: Sequence[str]) -> Iterator[tuple[str, float]]:
     """Yield the word F1 of captions per seed, and as chance that against the next sample's caption."""
     others = [*references[1:], *references[:1]]
-    yield from _over_seeds("caption_word_f1", _f1(written, references), float(_f1(written, others).mean()))
+    yield from over_seeds("caption_word_f1", _f1(written, references), float(_f1(written, others).mean()))
 
 
 def _top1(written: Sequence[Sequence[str]], labels: Sequence[str], classes: int) -> Iterator[tuple[str, float]]:
     """Yield the share of right classes per seed."""
     hits = [[float(text == label) for text, label in zip(texts, labels, strict=True)] for texts in written]
-    yield from _over_seeds("class_top1", torch.tensor(hits, dtype=torch.float64), 1 / classes)
+    yield from over_seeds("class_top1", torch.tensor(hits, dtype=torch.float64), 1 / classes)
 
 
 def _f1(written: Sequence[Sequence[str]], references: Sequence[str]) -> Tensor:
     rows = [[word_f1(*both) for both in zip(texts, references, strict=True)] for texts in written]
     return torch.tensor(rows, dtype=torch.float64)
-
-
-def _over_seeds(name: str, values: Tensor, chance: float) -> Iterator[tuple[str, float]]:
-    """Yield the mean of values over queries, each its mean over seeds, (S, M), and the deviation between seeds."""
-    yield from mean(name, values.mean(0), chance)
-    if len(values) > 1:
-        yield f"{name}_std_of_seeds", float(values.mean(1).std())
 
 
 def _listed(texts: Mapping[tuple[int, int], Sequence[str]], items: Sequence[Example]) -> Iterator[WrittenText]:

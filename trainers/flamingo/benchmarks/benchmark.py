@@ -19,7 +19,7 @@ class Benchmark:
     """
 
     reader: str
-    """Format of the files: a key of `readers.READERS`."""
+    """Format of the files: a key of `formats.readers.READERS`."""
     file: str
     """Pattern of the file of records (questions, captions)."""
     answers: str | None = None

@@ -1,7 +1,9 @@
 """Few-shot trials: the shots of each query, and the texts or classes that a model gives for it (section 3.3)."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+
+from torch import Tensor
 
 from corpusloom.trainers.evaluation.batches import EvaluationSettings
 from corpusloom.trainers.flamingo.data import Vocabulary
@@ -19,9 +21,9 @@ class Trials:
 
     model: Flamingo
     vocabulary: Vocabulary
-    queries: Sequence[Example]
+    queries: Sequence[Example] | Mapping[int, Example]
     pool: ShotPool
-    similar: Sequence[Sequence[int]] | None
+    similar: Sequence[Sequence[int]] | Mapping[int, Sequence[int]] | None
     """Numbers of similar examples per query, best first; None: shots are drawn at random."""
     settings: EvaluationSettings
 
@@ -47,11 +49,18 @@ class Trials:
 
     def classes(self, numbers: Sequence[int], count: int, seed: int, classes: Sequence[str]) -> list[str]:
         """Return the likeliest of all classes for each query."""
+        scores = self.scores(numbers, count, seed, [classes] * len(numbers))
+        return [classes[int(row.argmax())] for row in scores]
+
+    def scores(
+        self, numbers: Sequence[int], count: int, seed: int, candidates: Sequence[Sequence[str]]
+    ) -> list[Tensor]:
+        """Return the log likelihood of each query's candidates, (C,) per query."""
         asked = [(self.queries[number], self.shots(number, count, seed)) for number in numbers]
         settings = self.settings
-        candidates, orders = [classes] * len(asked), settings.ensemble
-        scores = score_candidates(self.model, asked, candidates, self.vocabulary, settings.prompt, permutations=orders)
-        return [classes[int(row.argmax())] for row in scores]
+        return score_candidates(
+            self.model, asked, candidates, self.vocabulary, settings.prompt, permutations=settings.ensemble
+        )
 
     def _decoding(self) -> DecodingConfig:
         return DecodingConfig(beams=self.settings.beams)

@@ -32,7 +32,14 @@ def most_similar(tower: nn.Module, queries: Sequence[Example], pool: ShotPool, s
     if embedded is not None:
         own = np.concatenate(list(_embed_queries(tower, queries)))
         return nearest_examples(embedded, own, pool, shots + MARGIN)
-    numbers, embeddings = _embed_pool(tower, pool)
+    return nearest(tower, queries, embed_pool(tower, pool), shots)
+
+
+def nearest(
+    tower: nn.Module, queries: Sequence[Example], pool: tuple[np.ndarray, np.ndarray], shots: int
+) -> list[list[int]]:
+    """Return the same, given the pool's numbers and embeddings."""
+    numbers, embeddings = pool
     found, wanted = [], min(shots + MARGIN, len(numbers))
     for part in _embed_queries(tower, queries):
         scores = part @ embeddings.T
@@ -45,7 +52,7 @@ def _embed_queries(tower: nn.Module, queries: Sequence[Example]) -> Iterator[np.
         yield embed(tower, [query.pixels for query in queries[at : at + AT_ONCE]])
 
 
-def _embed_pool(tower: nn.Module, pool: ShotPool) -> tuple[np.ndarray, np.ndarray]:
+def embed_pool(tower: nn.Module, pool: ShotPool) -> tuple[np.ndarray, np.ndarray]:
     """Return the numbers of the examples that can be read, and their embeddings, (P,) int and (P, E)."""
     numbers: list[int] = []
     parts: list[np.ndarray] = []

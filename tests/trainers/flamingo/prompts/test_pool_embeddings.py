@@ -35,7 +35,7 @@ def test_embeddings_beside_a_pool_give_the_neighbours_of_the_tower_and_no_image_
         assert find_embeddings(pool, tower) is None
         computed = rices.most_similar(tower, queries, pool, 2)
         embed(data, clip)
-        monkeypatch.setattr(rices, "_embed_pool", None)
+        monkeypatch.setattr(rices, "embed_pool", None)
         assert rices.most_similar(tower, queries, pool, 2) == computed
         assert [row[0] for row in computed] == [0, 1, 2, 3]
         for parameter in tower.parameters():

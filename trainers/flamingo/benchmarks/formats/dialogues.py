@@ -5,9 +5,9 @@ from dataclasses import replace
 from typing import Any
 
 from corpusloom.schemas import storage
+from corpusloom.trainers.flamingo.benchmarks.formats.rows import read_json, read_rows, record_errors
+from corpusloom.trainers.flamingo.benchmarks.formats.source import Source
 from corpusloom.trainers.flamingo.benchmarks.items import Item
-from corpusloom.trainers.flamingo.benchmarks.rows import read_json, read_rows, record_errors
-from corpusloom.trainers.flamingo.benchmarks.source import Source
 from corpusloom.trainers.flamingo.prompts.episodes import dialogue
 
 

@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from corpusloom.schemas import storage
+from corpusloom.trainers.flamingo.benchmarks.formats.rows import Row, read_names, read_rows, record_errors
+from corpusloom.trainers.flamingo.benchmarks.formats.source import Source
 from corpusloom.trainers.flamingo.benchmarks.items import Item
-from corpusloom.trainers.flamingo.benchmarks.rows import Row, read_names, read_rows, record_errors
-from corpusloom.trainers.flamingo.benchmarks.source import Source
 
 
 def read_records(source: Source) -> list[Item]:

@@ -4,14 +4,14 @@ from collections.abc import Callable, Mapping
 
 from corpusloom.schemas import storage
 from corpusloom.schemas.errors import InputError
-from corpusloom.trainers.flamingo.benchmarks.actions import read_actions
 from corpusloom.trainers.flamingo.benchmarks.benchmark import Benchmark
-from corpusloom.trainers.flamingo.benchmarks.captions import read_karpathy, read_youcook2
-from corpusloom.trainers.flamingo.benchmarks.dialogues import read_dialogues
+from corpusloom.trainers.flamingo.benchmarks.formats.actions import read_actions
+from corpusloom.trainers.flamingo.benchmarks.formats.captions import read_karpathy, read_youcook2
+from corpusloom.trainers.flamingo.benchmarks.formats.dialogues import read_dialogues
+from corpusloom.trainers.flamingo.benchmarks.formats.questions import read_questions
+from corpusloom.trainers.flamingo.benchmarks.formats.records import read_records
+from corpusloom.trainers.flamingo.benchmarks.formats.source import Source
 from corpusloom.trainers.flamingo.benchmarks.items import Item
-from corpusloom.trainers.flamingo.benchmarks.questions import read_questions
-from corpusloom.trainers.flamingo.benchmarks.records import read_records
-from corpusloom.trainers.flamingo.benchmarks.source import Source
 
 READERS: Mapping[str, Callable[[Source], list[Item]]] = {
     "actions": read_actions,
