@@ -1,4 +1,4 @@
-"""ModelOutputs in the forms in which benchmarks take submissions."""
+"""Outputs in the forms in which benchmarks take submissions."""
 
 import io
 import json
