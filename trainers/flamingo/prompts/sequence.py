@@ -125,7 +125,8 @@ def score(
     """Return per prompt the log likelihood of each of its continuations, with the <EOC> after it: B times (C,).
 
     It is the sum over the tokens. With its <EOC> a text is not likelier for being the beginning of another. A prompt is
-    read once for all of its continuations, and images that an `encoder` still holds are not encoded again. Raises ConfigError if a prompt and a continuation do not fit the context.
+    read once for all of its continuations, and images that an `encoder` still holds are not encoded again. Raises
+    ConfigError if a prompt and a continuation do not fit the context.
     """
     endings = [[[*vocabulary.ids(text), vocabulary.eoc] for text in texts] for texts in continuations]
     longest = max(len(ids) for texts in endings for ids in texts)
