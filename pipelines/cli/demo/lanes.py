@@ -33,7 +33,7 @@ class LaneReporter(Reporter):
 
 
 @dataclass(frozen=True)
-class Lane:
+class TrainingLane:
     """The work of one process."""
 
     families: tuple[str, ...]
@@ -47,13 +47,15 @@ class Lane:
 def train_models(demo: DemoFolder) -> dict[str, Training]:
     """Train the three models; the error of either process ends both, and the next call resumes them."""
     reporter = demo.reporter
-    tasks = [Lane(families, demo.out, demo.quick, demo.port, reporter.quiet, reporter.json) for families in LANES]
+    tasks = [
+        TrainingLane(families, demo.out, demo.quick, demo.port, reporter.quiet, reporter.json) for families in LANES
+    ]
     with demo.step("train models"):
         found = {name: one for part in run_in_processes(train_lane, tasks, len(tasks)) for name, one in part.items()}
     return {family: found[family] for families in LANES for family in families}
 
 
-def train_lane(lane: Lane) -> dict[str, Training]:
+def train_lane(lane: TrainingLane) -> dict[str, Training]:
     """Train the models of one process, each unless an earlier run trained it."""
     (logs.use_json_lines if lane.json else logs.use_plain_lines)()
     console = SafeConsole(stderr=True, highlight=False, soft_wrap=True, force_terminal=False)

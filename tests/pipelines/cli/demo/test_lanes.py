@@ -11,14 +11,14 @@ from rich.console import Console
 
 from corpusloom.pipelines.cli.demo import lanes
 from corpusloom.pipelines.cli.demo.folder import DemoFolder
-from corpusloom.pipelines.cli.demo.lanes import Lane, LaneReporter, train_models
+from corpusloom.pipelines.cli.demo.lanes import LaneReporter, TrainingLane, train_models
 from corpusloom.pipelines.cli.demo.result import Training
 from corpusloom.pipelines.engine.progress import Reporter
 from corpusloom.trainers.jobs import train
 
 
 def in_this_process(
-    function: Callable[[Lane], dict[str, Training]], tasks: Sequence[Lane], size: int
+    function: Callable[[TrainingLane], dict[str, Training]], tasks: Sequence[TrainingLane], size: int
 ) -> Iterator[dict[str, Training]]:
     """Stand in for `run_in_processes`; the last task ends first."""
     assert size == len(tasks) == 2
