@@ -6,9 +6,13 @@ from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.flamingo.chat.dialogue import DialogueForm
 from corpusloom.trainers.flamingo.chat.session import Responder
 from corpusloom.trainers.flamingo.decoding import DecodingConfig
+from corpusloom.trainers.flamingo.prompts.image_encoder import ImageEncoder
 from corpusloom.trainers.flamingo.task import load_evaluated
 from corpusloom.trainers.jobs.evaluate import family_of
 from corpusloom.trainers.training import distributed
+
+KEPT = 32
+"""Images whose tokens are held between replies."""
 
 
 def open_responder(
@@ -29,4 +33,4 @@ def open_responder(
             f"a {family} writes no reply to images", where=path, remedy="give a run of loom train flamingo"
         )
     model, transform = load_evaluated(path, *assignments)
-    return Responder(model.to(place).eval(), transform, form, decoding)
+    return Responder(model.to(place).eval(), transform, form, decoding, ImageEncoder(model, KEPT))

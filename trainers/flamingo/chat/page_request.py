@@ -39,8 +39,7 @@ def reply_to(body: bytes, responder: Responder) -> str:
     row: list[Piece] = []
     for piece in pieces:
         row += parse_prompt(piece["text"], ()) if "text" in piece else [_pixels(piece, responder)]
-    replier = Responder(responder.model, responder.transform, form, responder.decoding)
-    turns, _ = replier.respond([Turn(row)])
+    turns, _ = replace(responder, form=form).respond([Turn(row)])
     return turns[-1].reply
 
 

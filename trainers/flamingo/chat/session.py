@@ -9,6 +9,7 @@ from corpusloom.trainers.flamingo.chat.dialogue import DialogueForm, Turn, fit, 
 from corpusloom.trainers.flamingo.data import FlamingoTransform
 from corpusloom.trainers.flamingo.decoding import DecodingConfig
 from corpusloom.trainers.flamingo.model import Flamingo
+from corpusloom.trainers.flamingo.prompts.image_encoder import ImageEncoder
 from corpusloom.trainers.flamingo.prompts.images import read_image
 from corpusloom.trainers.flamingo.prompts.sequence import generate
 
@@ -34,6 +35,8 @@ class Responder:
     """Reads images; it does not augment."""
     form: DialogueForm
     decoding: DecodingConfig
+    encoder: ImageEncoder | None = None
+    """Holds the tokens of earlier turns' images; None: they are encoded for every reply."""
 
     def respond(self, turns: Sequence[Turn]) -> tuple[Sequence[Turn], int]:
         """Return turns with the reply to the last of them, and how many were cut to their images.
@@ -42,7 +45,7 @@ class Responder:
         """
         vocabulary, context = self.transform.vocabulary, self.model.language.context
         kept, cut = fit(self.form, turns, vocabulary, context, self.decoding.limit)
-        (text,) = generate(self.model, [prompt_of(self.form, kept)], vocabulary, self.decoding)
+        (text,) = generate(self.model, [prompt_of(self.form, kept)], vocabulary, self.decoding, self.encoder)
         return [*kept[:-1], Turn(kept[-1].pieces, self.form.trim(text))], cut
 
 
