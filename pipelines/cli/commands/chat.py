@@ -12,7 +12,8 @@ from corpusloom.pipelines.cli.chat_lines import answer, talk
 from corpusloom.pipelines.cli.flags import OutputFlags, check_least, print_json
 from corpusloom.pipelines.engine import extras
 from corpusloom.pipelines.engine.printing import show
-from corpusloom.schemas.errors import ConfigError
+from corpusloom.schemas import storage
+from corpusloom.schemas.errors import ConfigError, InputError
 
 if TYPE_CHECKING:
     from corpusloom.trainers.flamingo.chat.session import Responder
@@ -73,6 +74,9 @@ class Command:
         if not all(word.strip() for word in self.turns):
             raise ConfigError("--turns has an empty keyword", remedy="leave --turns out, or give --complete")
         self._check_page()
+        for path in self.images:
+            if not storage.exists(path):
+                raise InputError("no such image", where=path, remedy="check the path")
         extras.require("train", extras.TRAIN, "loom chat")
         from corpusloom.trainers.flamingo.chat.dialogue import DialogueForm
         from corpusloom.trainers.flamingo.chat.session import Session

@@ -4,6 +4,7 @@ import contextlib
 import io
 import json
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,8 +20,11 @@ from tests.pipelines.cli.test_chat_lines import Echo
 
 
 @pytest.fixture
-def opened(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    """Return the arguments with which checkpoints are opened; dialogues repeat what they are told."""
+def opened(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Any]:
+    """Return the arguments with which checkpoints are opened; dialogues repeat what they are told. Two images are here."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("a.png", "b.png"):
+        (tmp_path / name).touch()
     monkeypatch.setattr(session, "Session", lambda responder: Echo())
     return record_calls(monkeypatch, chat, "open_responder", object())
 

@@ -1,6 +1,7 @@
 """A dialogue with a small Flamingo: images count, replies become part of it, and an error leaves it as it was."""
 
 from pathlib import Path
+from unittest import mock
 
 import pytest
 
@@ -11,6 +12,7 @@ from corpusloom.trainers.flamingo.config import FlamingoDataConfig
 from corpusloom.trainers.flamingo.data import FlamingoTransform
 from corpusloom.trainers.flamingo.decoding import DecodingConfig
 from corpusloom.trainers.flamingo.model import Flamingo
+from corpusloom.trainers.flamingo.prompts.image_encoder import ImageEncoder
 from corpusloom.trainers.flamingo.prompts.images import read_image
 from corpusloom.trainers.flamingo.prompts.sequence import generate
 from tests.trainers.flamingo.test_data import VOCABULARY, jpeg
@@ -21,7 +23,7 @@ TRANSFORM = FlamingoTransform(VOCABULARY, FlamingoDataConfig(evaluation_frames=3
 
 @pytest.fixture
 def responder(model: Flamingo) -> Responder:
-    return Responder(model, TRANSFORM, FORM, DecodingConfig(limit=6))
+    return Responder(model, TRANSFORM, FORM, DecodingConfig(limit=6), ImageEncoder(model, 3))
 
 
 @pytest.fixture
@@ -46,6 +48,16 @@ def test_replies_are_those_of_the_prompt_with_all_turns_and_images(responder: Re
         turns.append(type(turn)(turn.pieces, reply.text))
         found.append(reply.text)
     assert len(set(found)) == 3
+
+
+def test_each_image_is_encoded_once_for_all_turns(responder: Responder, pictures: list[str]) -> None:
+    session = Session(responder)
+    with mock.patch.object(responder.model, "encode_images", wraps=responder.model.encode_images) as encode:
+        for path in pictures[:2]:
+            session.add_image(path)
+            session.ask("red?")
+            session.ask("star?")
+    assert [len(call.args[0]) for call in encode.call_args_list] == [1, 1]
 
 
 def test_undo_and_reset_give_the_first_reply_again(responder: Responder, pictures: list[str]) -> None:
