@@ -21,7 +21,7 @@ from tests.pipelines.cli.test_chat_lines import Echo
 
 @pytest.fixture
 def opened(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[Any]:
-    """Return the arguments with which checkpoints are opened; dialogues repeat what they are told. Two images are here."""
+    """Return the arguments with which checkpoints are opened; dialogues repeat what they hear. Two images are here."""
     monkeypatch.chdir(tmp_path)
     for name in ("a.png", "b.png"):
         (tmp_path / name).touch()
