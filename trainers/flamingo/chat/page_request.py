@@ -10,6 +10,7 @@ import numpy as np
 from corpusloom.schemas.errors import InputError
 from corpusloom.trainers.flamingo.chat.dialogue import DialogueForm, Turn
 from corpusloom.trainers.flamingo.chat.session import Responder
+from corpusloom.trainers.flamingo.data import IMAGE_TAG
 from corpusloom.trainers.flamingo.prompts.images import decode_image
 from corpusloom.trainers.flamingo.prompts.sequence import Piece, parse_prompt
 
@@ -66,6 +67,8 @@ def _read(body: bytes) -> list[dict[str, str]]:
         raise InputError(f"{images} pictures", remedy=f"give {MOST_IMAGES} at most")
     if sum(len(piece.get("text", "")) for piece in kept) > MOST_TEXT:
         raise InputError("the texts are too long", remedy=f"write {MOST_TEXT:,} characters at most")
+    if any(IMAGE_TAG in piece.get("text", "") for piece in kept):
+        raise InputError(f"a text has the tag {IMAGE_TAG}", remedy="add the picture in its place")
     if any("\ud800" <= letter <= "\udfff" for piece in kept for letter in piece.get("text", "")):
         raise InputError("a text is not valid Unicode", remedy="write it again")
     return kept

@@ -47,9 +47,10 @@ class PageServer(ThreadingHTTPServer):
         self.writing = threading.Lock()
 
     @property
-    def hosts(self) -> tuple[str, str]:
-        """Return the values of a Host header that are accepted."""
-        return f"{ADDRESS}:{self.server_port}", f"localhost:{self.server_port}"
+    def hosts(self) -> list[str]:
+        """Return the values of a Host header that are accepted; browsers leave port 80 out."""
+        ports = ["", ":80"] if self.server_port == 80 else [f":{self.server_port}"]
+        return [f"{name}{port}" for name in (ADDRESS, "localhost") for port in ports]
 
     @property
     def url(self) -> str:

@@ -68,7 +68,7 @@ def test_a_prompt_that_ends_with_the_keyword_of_replies_is_a_dialogue() -> None:
         (request(), "the prompt is empty .add a picture or a text"),
         (request({"text": ""}), "the prompt is empty"),
         (request(image(b"no picture", "notes.txt")), r"notes\.txt: the image cannot be decoded"),
-        (request({"text": "an <image> tag"}), "0 images, but 1 <image> tags"),
+        (request({"text": "an <image> tag"}), "a text has the tag <image> .add the picture"),
         (request(*[image(b"")] * (MOST_IMAGES + 1)), "17 pictures .give 16 at most"),
         (request({"text": "a" * MOST_TEXT}, {"text": "b"}), "the texts are too long"),
         (request({"text": "\udce9"}), "not valid Unicode"),

@@ -6,7 +6,6 @@ import re
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -23,12 +22,6 @@ MODEL: Any = type("Model", (), {"form": DialogueForm("", "Q:", "A:")})()
 def served(monkeypatch: pytest.MonkeyPatch) -> Iterator[PageServer]:
     """Return a server whose replies are the lengths of requests."""
     monkeypatch.setattr(page_server, "reply_to", lambda body, responder: str(len(body)))
-    with _serving() as server:
-        yield server
-
-
-@contextmanager
-def _serving() -> Iterator[PageServer]:
     server = PageServer(MODEL, "runs/<b>x</b>")
     with serving(server):
         yield server
