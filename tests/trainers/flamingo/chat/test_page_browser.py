@@ -58,7 +58,9 @@ def test_pictures_and_texts_are_one_prompt_and_the_reply_stands_below(shown: Sho
     page.keyboard.type("a <b>red</b> star")
     page.set_input_files("#files", [second])
     page.locator("img").nth(1).wait_for()
-    assert page.evaluate("[...document.images].map(i => i.naturalWidth > 0)") == [True, True]
+    shown_widths = page.evaluate("Promise.all([...document.images].map(i => i.decode().then(() => i.naturalWidth)))")
+    assert len(shown_widths) == 2
+    assert min(shown_widths) > 0
     page.click("#question")
     page.keyboard.type("two?")
     assert page.locator("textarea").last.input_value() == "Q: two? A:"
@@ -90,10 +92,10 @@ def test_blocks_move_and_go_and_errors_are_shown_in_plain_words(shown: Shown, tm
     page.get_by_label("move up: text").click()
     assert page.locator(".block").first.locator("textarea").input_value() == "one"
     page.click("#send")
-    playwright.expect(page.locator("#error")).to_contain_text("notes.png: the image cannot be decoded")
+    playwright.expect(page.locator("#error")).to_contain_text("notes.png: the image cannot be decoded", timeout=30_000)
     page.get_by_label("remove: notes.png").click()
     assert page.locator(".block").count() == 1
     (tmp_path / "large.png").write_bytes(b"\0" * (8 * 2**20 + 1))
     page.set_input_files("#files", [str(tmp_path / "large.png")])
-    playwright.expect(page.locator("#error")).to_have_text("large.png has more than 8 MB")
+    playwright.expect(page.locator("#error")).to_have_text("large.png has more than 8 MB", timeout=30_000)
     assert page.locator(".block").count() == 1
