@@ -55,7 +55,7 @@ def test_without_prompts_the_lines_of_standard_input_are_answered(
     [
         (["--tokens", "0"], "--tokens is 0"),
         (["--beams", "0"], "--beams is 0"),
-        (["--prompt", " "], "--prompt is an empty text"),
+        (["--prompt", "a", " "], "--prompt is an empty text"),
         (["--turns", "Q:", " "], "--turns has an empty keyword"),
         (["--port", "80"], "--port without --page"),
         (["--page", "--port", "0"], "--port is 0"),
