@@ -92,7 +92,7 @@ def evaluate_once(demo: DemoFolder, kind: str, family: str, data: str, limit: in
 
     def figures() -> Mapping[str, float]:
         with demo.reporter.stage("evaluations", detail=f"{kind} of {family}"):
-            settings = EvaluationSettings(limit=limit, shots=2, prompt="")
+            settings = EvaluationSettings(limit=limit, shots=(2,), prompt="")
             return evaluate(kind, demo.path("runs", family), data, settings).figures
 
     return _once(demo, family, data.rstrip("/").rsplit("/", 1)[-1], figures)

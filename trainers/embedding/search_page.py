@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from corpusloom.schemas.images.thumbnails import thumbnail
 from corpusloom.schemas.urls.redaction import redacted
 from corpusloom.trainers.embedding.hits import SearchHit
-from corpusloom.trainers.evaluation.html import render_page
+from corpusloom.trainers.evaluation.pages.html import render_page
 
 SIDE = 160
 """Side of the thumbnails, in pixels, at most."""

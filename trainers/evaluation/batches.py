@@ -17,6 +17,7 @@ from torch import Tensor
 from corpusloom.schemas.errors import InputError
 from corpusloom.trainers.evaluation.finished import FinishedBatches, Measured
 from corpusloom.trainers.evaluation.predictions import Prediction
+from corpusloom.trainers.evaluation.written_texts import WrittenText
 from corpusloom.trainers.stream.errors import reason_of
 from corpusloom.trainers.stream.plan import SKIPPABLE
 from corpusloom.trainers.training import collectives, distributed
@@ -39,8 +40,18 @@ class EvaluationSettings:
     """Threads per rank that read and decode."""
     precision: str = "fp32"
     """fp32, or bf16 autocast."""
-    shots: int = 4
-    """Examples before each image, for a model that is shown some."""
+    shots: tuple[int, ...] = (4,)
+    """Numbers of examples before each image, for a model that is shown some; each is evaluated."""
+    seeds: int = 1
+    """Number of random choices of the examples, each with a seed of its own from 0."""
+    pool: str | None = None
+    """Dataset from which examples are taken; None: the other samples of the evaluated one."""
+    rices: bool = False
+    """Whether the examples are those whose images are most similar, instead of random ones."""
+    beams: int = 3
+    """Beams of the search for a text."""
+    ensemble: int = 1
+    """Orders of the examples over which the log likelihoods of classes are averaged."""
     prompt: str = "Output:"
     """Text between an image and its caption; empty for pairs as in training."""
     images: str | None = None
@@ -83,6 +94,8 @@ class Figures:
     """Classes of a classification."""
     predictions: tuple[Prediction, ...] = ()
     """Predictions of a classification, in the order of the images."""
+    texts: tuple[WrittenText, ...] = ()
+    """Texts that a model wrote."""
     thumbnails: Callable[[set[int], int], Mapping[int, str]] | None = None
     """(numbers of images, pixels per side) -> number -> thumbnail as a data: URI; None if there are no pictures."""
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from corpusloom.schemas.errors import InputError
 
 _REMEDY = "take an earlier checkpoint, or try --dtype fp32"
-_Z = 1.959964
+Z = 1.959964
 """Standard deviations on each side of a 95 % interval."""
 
 
@@ -30,9 +30,9 @@ def wilson(successes: int, total: int) -> tuple[float, float]:
     """Return the 95 % interval of a share (Wilson 1927); (0, 1) without trials."""
     if total == 0:
         return 0.0, 1.0
-    share, weight = successes / total, _Z * _Z / total
+    share, weight = successes / total, Z * Z / total
     centre = (share + weight / 2) / (1 + weight)
-    half = _Z * math.sqrt(share * (1 - share) / total + weight / (4 * total)) / (1 + weight)
+    half = Z * math.sqrt(share * (1 - share) / total + weight / (4 * total)) / (1 + weight)
     return max(0.0, centre - half), min(1.0, centre + half)
 
 
@@ -40,15 +40,15 @@ def share(name: str, hits: Tensor, chance: float) -> Iterator[tuple[str, float]]
     """Yield the share of trials that are hits, (Q,) bool."""
     low, high = wilson(int(hits.sum()), len(hits))
     yield name, float(hits.float().mean())
-    yield from _around(name, low, high, len(hits), chance)
+    yield from around(name, low, high, len(hits), chance)
 
 
 def mean(name: str, values: Tensor, chance: float) -> Iterator[tuple[str, float]]:
     """Yield the mean of independent values, (Q,), with the interval of a normal distribution."""
     middle = float(values.double().mean())
-    half = _Z * float(values.double().std()) / math.sqrt(len(values)) if len(values) > 1 else math.inf
+    half = Z * float(values.double().std()) / math.sqrt(len(values)) if len(values) > 1 else math.inf
     yield name, middle
-    yield from _around(name, middle - half, middle + half, len(values), chance)
+    yield from around(name, middle - half, middle + half, len(values), chance)
 
 
 def mean_of_groups(name: str, hits: Tensor, groups: Tensor, chance: float) -> Iterator[tuple[str, float]]:
@@ -57,13 +57,14 @@ def mean_of_groups(name: str, hits: Tensor, groups: Tensor, chance: float) -> It
     right = groups.bincount(weights=hits.double())[counts > 0]
     trials = counts[counts > 0].double()
     smooth = (right + 1) / (trials + 2)
-    half = _Z * float((smooth * (1 - smooth) / trials).sum().sqrt()) / len(trials)
+    half = Z * float((smooth * (1 - smooth) / trials).sum().sqrt()) / len(trials)
     middle = float((right / trials).mean())
     yield name, middle
-    yield from _around(name, max(0.0, middle - half), min(1.0, middle + half), len(hits), chance)
+    yield from around(name, max(0.0, middle - half), min(1.0, middle + half), len(hits), chance)
 
 
-def _around(name: str, low: float, high: float, trials: int, chance: float) -> Iterator[tuple[str, float]]:
+def around(name: str, low: float, high: float, trials: int, chance: float) -> Iterator[tuple[str, float]]:
+    """Yield the interval of a figure, the number of its trials and its value by chance."""
     yield f"{name}_low", low
     yield f"{name}_high", high
     yield f"{name}_n", float(trials)

@@ -1,18 +1,15 @@
-"""Evaluation of a Flamingo: likelihood of captions given their image, and few-shot captioning (section 3.3)."""
+"""Evaluation of a Flamingo: likelihood of captions given their image, and few-shot episodes (section 3.3)."""
 
-import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from functools import partial
 
-import numpy as np
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-from corpusloom.schemas.errors import ConfigError, InputError
+from corpusloom.schemas.errors import InputError
+from corpusloom.trainers.clip.zero_shot.class_names import ClassName, folded, load_classes
 from corpusloom.trainers.evaluation.batches import (
     Evaluation,
     EvaluationSettings,
@@ -23,15 +20,14 @@ from corpusloom.trainers.evaluation.batches import (
 )
 from corpusloom.trainers.evaluation.figures import mean, share
 from corpusloom.trainers.evaluation.samples import dataset_source
-from corpusloom.trainers.flamingo.data import IMAGE_TAG, FlamingoTransform, Vocabulary, make_phi, pair_ids
-from corpusloom.trainers.flamingo.decoding import DecodingConfig, decode, pad_prompts
+from corpusloom.trainers.evaluation.written_texts import WrittenText, pack, unpack
+from corpusloom.trainers.flamingo.data import FlamingoTransform, Vocabulary
 from corpusloom.trainers.flamingo.model import Flamingo
-from corpusloom.trainers.stream.samples.typed import ClipSample, PairSample, TypedSample
-
-PROMPT = "Output:"
-"""Prompt of captioning (section 4.1.3): <image>Output: {text}<EOC>."""
-CAPTIONED = 32
-"""Number of images that are captioned; the log likelihoods are taken over all pairs."""
+from corpusloom.trainers.flamingo.prompts.episodes import TEXT_ONLY, Example
+from corpusloom.trainers.flamingo.prompts.few_shot import Trials
+from corpusloom.trainers.flamingo.prompts.pool import ShotPool, open_pool, to_example
+from corpusloom.trainers.flamingo.prompts.rices import most_similar
+from corpusloom.trainers.flamingo.prompts.sequence import score
 
 
 def evaluations() -> Mapping[str, Evaluation]:
@@ -40,68 +36,70 @@ def evaluations() -> Mapping[str, Evaluation]:
 
 
 def few_shot_of(model: Flamingo, transform: FlamingoTransform, data: str, settings: EvaluationSettings) -> Figures:
-    """Return the share of captions that are likelier with their own image, and the word F1 of generated captions."""
-    device, vocabulary, shots = next(model.parameters()).device, transform.vocabulary, settings.shots
+    """Return the share of captions that are likelier with their own image, and figures of few-shot episodes.
+
+    An episode gives a generated caption or, with `settings.classes`, the likeliest class. There is one per query,
+    number of shots and seed.
+    """
+    device, vocabulary = next(model.parameters()).device, transform.vocabulary
+    plan = [(shots, seed) for shots in settings.shots for seed in range(settings.seeds)]
     with ExitStack() as closing:
-        source = dataset_source([data], partial(example, transform), closing, limit=settings.limit)
+        source = dataset_source([data], partial(to_example, transform), closing, limit=settings.limit)
         items, skipped = read_all(source, settings)
-    if len(items) < shots + 2:
-        raise InputError(f"{len(items)} pairs", where=data, remedy=f"{shots} shots need {shots + 2}")
-    captioned = items[: max(CAPTIONED, shots + 2)]
+        if len(items) < 2:
+            raise InputError("holds 1 sample", where=data, remedy="a caption is compared with that of another")
+        own = ShotPool(len(items), items.__getitem__, True, data)
+        pool = own if settings.pool is None else open_pool(settings.pool, transform, closing)
+        most = max(shots or TEXT_ONLY for shots in settings.shots)
+        pool.check_holds(most)
+        classes = () if settings.classes is None else load_classes(settings.classes)
+        labels = labels_of(items, classes, settings.classes or "")
+        similar = most_similar(model.vision, items, pool, most) if settings.rices else None
+        trials = Trials(model.eval(), vocabulary, items, pool, similar, settings)
+        names = [name.shown for name in classes]
 
-    def measure(numbers: Sequence[int]) -> dict[str, Tensor]:
-        likelihoods = [caption_log_likelihoods(model, _around(items, number, 1), vocabulary) for number in numbers]
-        f1 = torch.full((len(numbers), 2), math.nan, dtype=torch.float64)
-        asked = [place for place, number in enumerate(numbers) if number < len(captioned)]
-        if asked:
-            rows = [_around(captioned, numbers[place], shots + 1) for place in asked]
-            f1[asked] = caption_f1(model, rows, vocabulary, settings.prompt)
-        return {"likelihoods": torch.stack(likelihoods), "f1": f1}
+        def measure(numbers: Sequence[int]) -> dict[str, Tensor]:
+            pairs = [(items[number], items[(number + 1) % len(items)]) for number in numbers]
+            found = {"likelihoods": caption_log_likelihoods(model, pairs, vocabulary)}
+            for shots, seed in plan:
+                given = trials.classes(numbers, shots, seed, names) if names else trials.texts(numbers, shots, seed)
+                found[f"{shots}.{seed}"] = pack(given)
+            return found
 
-    numbers = ItemSource(range(len(items)), lambda number: number, str, data)
-    found = measure_batches(numbers, measure, settings, device)
+        numbers = ItemSource(range(len(items)), lambda number: number, str, data)
+        found = measure_batches(numbers, measure, settings, device)
+    texts = {trial: unpack(found.tensors[f"{trial[0]}.{trial[1]}"]) for trial in plan}
     values = dict(right_against_wrong(found.tensors["likelihoods"]))
-    values |= dict(few_shot(found.tensors["f1"][: len(captioned)], shots))
-    return Figures(values | {"skipped": float(len(skipped))}, skipped, found.reused)
+    for shots in settings.shots:
+        written = [texts[shots, seed] for seed in range(settings.seeds)]
+        named = _top1(written, labels, len(classes)) if classes else _captions(written, [item.text for item in items])
+        first = "" if len(settings.shots) == 1 else f"{shots}_shots."
+        values |= {f"{first}{name}": value for name, value in named}
+    if len(settings.shots) == 1:
+        values |= {"shots": float(settings.shots[0])}
+    return Figures(values | {"skipped": float(len(skipped))}, skipped, found.reused, texts=tuple(_listed(texts, items)))
 
 
-def _around(items: Sequence["Example"], number: int, following: int) -> list["Example"]:
-    """Return an item and those that follow it; the first one follows the last."""
-    return [items[(number + step) % len(items)] for step in range(following + 1)]
+def labels_of(items: Sequence[Example], classes: Sequence[ClassName], where: str) -> list[str]:
+    """Return the class of each item, named by its caption; InputError if there is none of that name."""
+    if not classes:
+        return []
+    shown = {label: name.shown for name in classes for label in (folded(name.shown), *map(folded, name.names))}
+    for item in items:
+        if folded(item.text) not in shown:
+            what = f"no class {item.text!r}, the caption of sample {item.key}"
+            raise InputError(what, where=where, remedy="add it to --classes, or evaluate a dataset of class names")
+    return [shown[folded(item.text)] for item in items]
 
 
-@dataclass(frozen=True)
-class Example:
-    """An image or a video clip as pixels, (T, 3, S, S) uint8, and its caption."""
-
-    pixels: np.ndarray
-    text: str
-
-
-def example(transform: FlamingoTransform, sample: TypedSample) -> Example:
-    """Return a pair or a clip as an `Example`; `transform` does not augment."""
-    if not isinstance(sample, PairSample | ClipSample):
-        raise ConfigError(
-            "few-shot captioning needs captions", where="--data", remedy="give a dataset of pairs or of video clips"
-        )
-    return Example(transform(sample, np.random.default_rng(0))["images"][0], sample.text)
-
-
-@torch.no_grad()
-def caption_log_likelihoods(model: Flamingo, pair: Sequence[Example], vocabulary: Vocabulary) -> Tensor:
-    """Return the log likelihood of the first example's caption with its own image and with the second's, (2,).
+def caption_log_likelihoods(model: Flamingo, pairs: Sequence[Sequence[Example]], vocabulary: Vocabulary) -> Tensor:
+    """Return the log likelihood of each pair's first caption with its own image and with the second's: (M, 2).
 
     A caption is compared with one other image only, so that the comparisons are independent.
     """
-    model.eval()
-    device = next(model.parameters()).device
-    visual = model.encode_images(torch.from_numpy(np.stack([item.pixels for item in pair]))[:, None].to(device))
-    tokens = torch.tensor(pair_ids(pair[0].text, vocabulary), device=device).expand(2, -1)
-    phi = torch.ones_like(tokens)
-    phi[:, 0] = 0
-    logits = model(tokens, visual, phi)[:, :-1]
-    taken = F.log_softmax(logits.float(), -1).gather(-1, tokens[:, 1:, None])[..., 0]
-    return taken.sum(1)
+    rows = [[item.pixels] for pair in pairs for item in pair]
+    texts = [[pair[0].text] for pair in pairs for _ in pair]
+    return torch.cat(score(model, rows, texts, vocabulary)).view(len(pairs), 2)
 
 
 def right_against_wrong(scores: Tensor) -> Iterator[tuple[str, float]]:
@@ -112,66 +110,37 @@ def right_against_wrong(scores: Tensor) -> Iterator[tuple[str, float]]:
     yield from mean("nats_gained", scores[:, 0] - scores[:, 1], 0.0)
 
 
-def few_shot_prompt(
-    shots: Sequence[Example], vocabulary: Vocabulary, prompt: str = PROMPT
-) -> tuple[list[int], list[int]]:
-    """Return the ids of a k-shot captioning prompt, with the query's tag last, and the indexes of the image tags."""
-    ids, tags = [vocabulary.bos], []
-    blank = " " if prompt else ""
-    opening = vocabulary.ids(f"{IMAGE_TAG}{prompt}")
-    for shot in shots:
-        tags.append(len(ids))
-        ids += [*opening, *vocabulary.ids(f"{blank}{shot.text}"), vocabulary.eoc]
-    return [*ids, *opening], [*tags, len(ids)]
-
-
-@torch.no_grad()
-def captions(
-    model: Flamingo,
-    asked: Sequence[Sequence[Example]],
-    vocabulary: Vocabulary,
-    prompt: str = PROMPT,
-    config: DecodingConfig | None = None,
-) -> list[str]:
-    """Return the captions that a model writes for the last example of each row; the others are its shots.
-
-    The images of all rows are encoded once each, and the captions are decoded as one batch.
-    """
-    model.eval()
-    device = next(model.parameters()).device
-    items = {id(item): item for row in asked for item in row}
-    pixels = torch.from_numpy(np.stack([item.pixels for item in items.values()])[:, None]).to(device)
-    visual = dict(zip(items, model.encode_images(pixels)[:, 0], strict=True))
-    rows = []
-    for *shots, _ in asked:
-        ids, tags = few_shot_prompt(shots, vocabulary, prompt)
-        rows.append((ids, make_phi(len(ids), tags, len(tags), look_ahead=False).tolist()))
-    prompts = pad_prompts(rows, [torch.stack([visual[id(item)] for item in row]) for row in asked], vocabulary.pad)
-    made = decode(model, prompts, config or DecodingConfig(), (vocabulary.eoc, vocabulary.eos))
-    return [vocabulary.tokenizer.text(ids).split("\n")[0].strip() for ids in made]
-
-
 def word_f1(written: str, reference: str) -> float:
     """Return the F1 score of the words of two captions, counted as multisets."""
     words, wanted = Counter(written.lower().split()), Counter(reference.lower().split())
     return 2 * (words & wanted).total() / max(words.total() + wanted.total(), 1)
 
 
-def caption_f1(
-    model: Flamingo, around: Sequence[Sequence[Example]], vocabulary: Vocabulary, prompt: str = PROMPT
-) -> Tensor:
-    """Return per row the word F1 of a generated caption against the first and, by chance, the last example's: (M, 2).
-
-    The caption is generated for the first example's image; the examples between the first and the last are the shots.
-    """
-    written = captions(model, [[*shots, query] for query, *shots, _ in around], vocabulary, prompt)
-    pairs = zip(written, around, strict=True)
-    f1 = [(word_f1(text, row[0].text), word_f1(text, row[-1].text)) for text, row in pairs]
-    return torch.tensor(f1, dtype=torch.float64)
+def _captions(written: Sequence[Sequence[str]], references: Sequence[str]) -> Iterator[tuple[str, float]]:
+    """Yield the word F1 of captions per seed, and as chance that against the next sample's caption."""
+    others = [*references[1:], *references[:1]]
+    yield from _over_seeds("caption_word_f1", _f1(written, references), float(_f1(written, others).mean()))
 
 
-def few_shot(f1: Tensor, shots: int) -> Iterator[tuple[str, float]]:
-    """Yield the word F1 of captions, and as chance that against another image's caption: (M, 2)."""
-    yield "shots", float(shots)
-    yield "captioned", float(len(f1))
-    yield from mean("caption_word_f1", f1[:, 0], float(f1[:, 1].mean()))
+def _top1(written: Sequence[Sequence[str]], labels: Sequence[str], classes: int) -> Iterator[tuple[str, float]]:
+    """Yield the share of right classes per seed."""
+    hits = [[float(text == label) for text, label in zip(texts, labels, strict=True)] for texts in written]
+    yield from _over_seeds("class_top1", torch.tensor(hits, dtype=torch.float64), 1 / classes)
+
+
+def _f1(written: Sequence[Sequence[str]], references: Sequence[str]) -> Tensor:
+    rows = [[word_f1(*both) for both in zip(texts, references, strict=True)] for texts in written]
+    return torch.tensor(rows, dtype=torch.float64)
+
+
+def _over_seeds(name: str, values: Tensor, chance: float) -> Iterator[tuple[str, float]]:
+    """Yield the mean of values over queries, each its mean over seeds, (S, M), and the deviation between seeds."""
+    yield from mean(name, values.mean(0), chance)
+    if len(values) > 1:
+        yield f"{name}_std_of_seeds", float(values.mean(1).std())
+
+
+def _listed(texts: Mapping[tuple[int, int], Sequence[str]], items: Sequence[Example]) -> Iterator[WrittenText]:
+    for (shots, seed), written in texts.items():
+        for item, text in zip(items, written, strict=True):
+            yield WrittenText(key=item.key, shots=shots, seed=seed, text=text, reference=item.text)

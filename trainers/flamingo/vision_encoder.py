@@ -31,9 +31,17 @@ class SiglipTower(nn.Module):
         self.grid_width, self.size = int(shape.hidden_size), int(shape.image_size)
 
     def grid(self, images: Tensor) -> Tensor:
-        """(B, 3, H, W) uint8 -> (B, patches, V); pixels become -1 to 1."""
-        pixels = images.float() / 127.5 - 1
-        return self.network(pixel_values=pixels).last_hidden_state
+        """(B, 3, H, W) uint8 -> (B, patches, V)."""
+        return self._read(images).last_hidden_state
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(B, 3, H, W) uint8 -> embeddings (B, V), not normalised: the pooled patches, or their mean without a head."""
+        found = self._read(images)
+        return found.last_hidden_state.mean(1) if found.pooler_output is None else found.pooler_output
+
+    def _read(self, images: Tensor) -> Any:
+        """Return the network's outputs; pixels become -1 to 1."""
+        return self.network(pixel_values=images.float() / 127.5 - 1)
 
     def block_names(self) -> list[str]:
         """Return the names of the modules that are each one unit of sharding and recomputation."""

@@ -12,8 +12,9 @@ from corpusloom.trainers.checkpoints import folders
 from corpusloom.trainers.evaluation.batches import Evaluation, EvaluationSettings, Figures
 from corpusloom.trainers.evaluation.figures import NotFiniteError
 from corpusloom.trainers.evaluation.finished import content_digest, identity
-from corpusloom.trainers.evaluation.picture_page import PicturePage, write_page
+from corpusloom.trainers.evaluation.pages.picture_page import PicturePage, write_page
 from corpusloom.trainers.evaluation.predictions import Prediction
+from corpusloom.trainers.evaluation.written_texts import WrittenText
 from corpusloom.trainers.jobs.interpolate import Interpolation, interpolate
 from corpusloom.trainers.training import checkpoint, distributed
 from corpusloom.trainers.training.config import FAMILIES
@@ -43,6 +44,8 @@ class EvaluationResult:
     """Remarks on the data, for the user."""
     predictions: tuple[Prediction, ...] = ()
     """Predictions of a classification, in the order of the images."""
+    texts: tuple[WrittenText, ...] = ()
+    """Texts that a model wrote."""
 
     def to_plain(self) -> dict[str, Any]:
         """Return plain values, as in the file that `loom eval --out` writes."""
@@ -53,8 +56,8 @@ class EvaluationResult:
             "figures": dict(self.figures),
             "skipped": list(self.skipped),
         }
-        if self.predictions:
-            plain["predictions"] = [item.to_plain() for item in self.predictions]
+        if self.predictions or self.texts:
+            plain["predictions"] = [item.to_plain() for item in (*self.predictions, *self.texts)]
         return plain
 
 
@@ -99,6 +102,7 @@ def evaluate(
             interpolate=None if interpolation is None else f"{interpolation.initial}:{interpolation.alpha}",
             notes=found.notes,
             predictions=found.predictions,
+            texts=found.texts,
         )
         if html is not None and distributed.rank() == 0:
             write_page(html, PicturePage(data.rstrip("/").rsplit("/", 1)[-1], kind, path), found)
@@ -132,7 +136,7 @@ def _partial_folder(
 ) -> str:
     """Return the folder of finished batches: beside the result, and named by all that they depend on."""
     shape = {**asdict(settings), "workers": 0, "partial": None}
-    inputs = [data, settings.classes, settings.images]
+    inputs = [data, settings.classes, settings.images, settings.pool]
     read = [content_digest(place) for place in dict.fromkeys(inputs) if place is not None and storage.exists(place)]
     mixed = [] if interpolation is None else [_model_digest(interpolation.initial), interpolation.alpha]
     return storage.join(out + PARTIAL, identity(kind, _model_digest(path), *read, shape, *mixed))

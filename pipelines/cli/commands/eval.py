@@ -21,10 +21,11 @@ PICTURE_KINDS = ("zero-shot", "linear-probe")
 """Evaluations that classify pictures."""
 KINDS_OF = {
     "images": (*PICTURE_KINDS, "retrieval"),
-    "classes": PICTURE_KINDS,
+    "classes": (*PICTURE_KINDS, "few-shot"),
     "templates": ("zero-shot",),
     "split": ("zero-shot", "retrieval"),
     "html": PICTURE_KINDS,
+    "pool": ("few-shot",),
 }
 """Flag -> evaluations that have it."""
 SKIPPED_SHOWN = 10
@@ -43,7 +44,8 @@ class Command:
       loom eval linear-probe --checkpoint runs/clip --images animals
       loom eval retrieval --checkpoint runs/clip --data dataset_flickr30k.json --images flickr30k-images
       loom eval retrieval --checkpoint runs/vilbert --data data/regions-val
-      loom eval few-shot --checkpoint runs/flamingo --data data/pairs-val
+      loom eval few-shot --checkpoint runs/flamingo --data data/pairs-val --shots 0 4 8 --seeds 3 --out captions.json
+      loom eval few-shot --checkpoint runs/flamingo --data pets-val --pool pets --rices --classes pets.txt --ensemble 6
       torchrun --nproc-per-node 8 -m corpusloom eval zero-shot --checkpoint runs/clip --data imagenet --out figures.json
       loom eval likelihood --checkpoint runs/lm --data texts.jsonl
       loom eval zero-shot --checkpoint runs/tuned --interpolate clip-vit-base-patch32:0.5 --data evaluation/imagenet
@@ -52,7 +54,7 @@ class Command:
     MAIN: ClassVar[str] = "checkpoint data images classes templates shots html out"
     kind: Annotated[EvaluationKind, tyro.conf.Positional]
     """zero-shot: classification by a CLIP. retrieval: images by caption. linear-probe: a linear classifier of a CLIP's
-    features. few-shot: captions by a Flamingo. likelihood: texts by a language model."""
+    features. few-shot: captions or classes by a Flamingo. likelihood: texts by a language model."""
     checkpoint: Annotated[str, tyro.conf.arg(metavar="PATH")]
     """Checkpoint, folder of a run (its newest checkpoint), or a CLIP's folder in the layout of transformers or
     open_clip."""
@@ -65,7 +67,8 @@ class Command:
     no others. retrieval: the folder of the images that Karpathy's captions name."""
     classes: Annotated[str | None, tyro.conf.arg(metavar="FILE|DATASET")] = None
     """With --images: class names, one per line, with synonyms between commas; or JSON; or a dataset, whose most
-    frequent short captions are the classes."""
+    frequent short captions are the classes. few-shot: the captions are names of classes, and the likeliest class is
+    chosen."""
     templates: Annotated[str | None, tyro.conf.arg(metavar="none|photo|FILE")] = None
     """zero-shot: templates of texts about a class, one per line, {c} for the class. photo: a bundled ensemble, the
     default with --images. none: the class name alone. A benchmark has its own."""
@@ -81,8 +84,18 @@ class Command:
     1."""
     limit: int | None = None
     """Samples, at most."""
-    shots: int = 4
-    """few-shot: number of examples before each image."""
+    shots: Annotated[tuple[int, ...], tyro.conf.arg(metavar="N")] = (4,)
+    """few-shot: numbers of examples before each image, such as 0 4 8. 0: the texts of two examples stand before it."""
+    pool: Annotated[str | None, tyro.conf.arg(metavar="DATASET")] = None
+    """few-shot: the dataset of the examples; if not given, the other samples of --data."""
+    rices: bool = False
+    """few-shot: take the examples with the most similar images, the best last, instead of random ones."""
+    seeds: int = 1
+    """few-shot: number of random choices of the examples; figures are means over them."""
+    ensemble: int = 1
+    """few-shot with --classes: orders of the examples over which a class's log likelihood is averaged."""
+    beams: int = 3
+    """few-shot: beams of the search for a caption."""
     prompt: str = "Output:"
     """few-shot: text between an image and its caption; '' for pairs as in training."""
     device: str | None = None
@@ -102,7 +115,10 @@ class Command:
         """Evaluate."""
         for flag, value, least in (
             ("--limit", self.limit, 1),
-            ("--shots", self.shots, 0),
+            *(("--shots", shots, 0) for shots in self.shots),
+            ("--seeds", self.seeds, 1),
+            ("--ensemble", self.ensemble, 1),
+            ("--beams", self.beams, 1),
             ("--batch-size", self.batch_size, 1),
             ("--workers", self.workers, 1),
         ):
@@ -127,6 +143,11 @@ class Command:
             workers=self.workers,
             precision=self.dtype,
             shots=self.shots,
+            seeds=self.seeds,
+            pool=self.pool,
+            rices=self.rices,
+            beams=self.beams,
+            ensemble=self.ensemble,
             prompt=self.prompt,
             images=self.images,
             classes=self.classes,
@@ -158,8 +179,9 @@ class Command:
             if getattr(self, flag) is not None and self.kind not in kinds:
                 what = f"--{flag} belongs to {', '.join(kinds)}, not to {self.kind}"
                 raise ConfigError(what, remedy=f"leave --{flag} out")
+        self._check_few_shot()
         pictures = self.kind in PICTURE_KINDS
-        if self.classes is not None and self.images is None:
+        if pictures and self.classes is not None and self.images is None:
             raise ConfigError("--classes without --images", remedy="a benchmark has its own: leave --classes out")
         if pictures and self.data is not None and self.images is not None:
             raise ConfigError("--data and --images are both given", remedy="give one of them")
@@ -168,6 +190,15 @@ class Command:
             needed = "--data PATH or --images FOLDER" if pictures else "--data PATH"
             raise ConfigError(f"{needed} is missing", remedy="see loom eval --help")
         return found
+
+    def _check_few_shot(self) -> None:
+        """Raise ConfigError for flags of few-shot evaluations that do not fit together."""
+        if not self.shots or len(set(self.shots)) < len(self.shots):
+            raise ConfigError("--shots names no number, or one twice", remedy="such as --shots 0 4 8")
+        if self.rices and self.seeds > 1:
+            raise ConfigError("--rices with several --seeds: nothing is random", remedy="leave --seeds out")
+        if self.ensemble > 1 and self.classes is None:
+            raise ConfigError("--ensemble without --classes", remedy="it is for classes: give --classes FILE")
 
     def _html(self) -> str | None:
         """Return the path of the page, by default beside --out, for pictures of the user's own."""

@@ -5,11 +5,18 @@ import pytest
 import torch
 from torch import nn
 
+from corpusloom.schemas.errors import InputError
+from corpusloom.trainers.clip.zero_shot.class_names import ClassName
+from corpusloom.trainers.evaluation.batches import EvaluationSettings
 from corpusloom.trainers.flamingo import evaluate as evaluation
 from corpusloom.trainers.flamingo.data import pair_ids
-from corpusloom.trainers.flamingo.evaluate import Example
+from corpusloom.trainers.flamingo.decoding import DecodingConfig
 from corpusloom.trainers.flamingo.model import Flamingo
 from corpusloom.trainers.flamingo.objective import token_loss
+from corpusloom.trainers.flamingo.prompts.episodes import Example
+from corpusloom.trainers.flamingo.prompts.few_shot import Trials
+from corpusloom.trainers.flamingo.prompts.pool import ShotPool
+from corpusloom.trainers.flamingo.prompts.sequence import generate
 from tests.trainers.flamingo.test_data import VOCABULARY
 from tests.trainers.flamingo.test_model import SHAPE, Eyes, open_gates
 from tests.trainers.lm.tiny import tiny
@@ -49,26 +56,32 @@ def model() -> Flamingo:
 
 
 def test_a_caption_is_likelier_with_its_own_image(model: Flamingo) -> None:
-    around = ITEMS, ITEMS[::-1]
-    scores = torch.stack([evaluation.caption_log_likelihoods(model, pair, VOCABULARY) for pair in around])
+    scores = evaluation.caption_log_likelihoods(model, (ITEMS, ITEMS[::-1]), VOCABULARY)
     assert (scores[:, 0] > scores[:, 1] + 1).all()
     assert dict(evaluation.right_against_wrong(scores))["right_image_likelier"] == 1.0
 
 
 def test_a_trained_model_writes_the_caption_of_each_image(model: Flamingo) -> None:
-    assert evaluation.captions(model, [[item] for item in ITEMS], VOCABULARY, prompt="") == list(TEXTS)
-    f1 = evaluation.caption_f1(model, (ITEMS, ITEMS[::-1]), VOCABULARY, prompt="")
-    figures = dict(evaluation.few_shot(f1, shots=0))
-    assert figures["caption_word_f1"] == 1.0
-    assert figures["caption_word_f1_chance"] == pytest.approx(evaluation.word_f1(*TEXTS))
+    pool = ShotPool(2, ITEMS.__getitem__, True, "items")
+    settings = EvaluationSettings(prompt="", beams=1)
+    trials = Trials(model, VOCABULARY, ITEMS, pool, None, settings)
+    rows = [[item.pixels] for item in ITEMS]
+    assert generate(model, rows, VOCABULARY, DecodingConfig()) == list(TEXTS)
+    assert trials.classes([0, 1], 0, 0, TEXTS) == list(TEXTS)
 
 
-def test_a_prompt_ends_each_example_with_eoc_but_not_the_query() -> None:
-    ids, tags = evaluation.few_shot_prompt(ITEMS, VOCABULARY)
-    tag = VOCABULARY.ids("<image>Output:")
-    assert [ids[place : place + len(tag)] for place in tags] == [tag] * 3
-    assert ids.count(VOCABULARY.eoc) == 2
-    assert ids[-len(tag) :] == tag
+@pytest.mark.parametrize(
+    ("captions", "wanted"), [(["Red", "blue"], ["red", "blue"]), (["crimson", "red"], ["red", "red"])]
+)
+def test_a_caption_names_its_class_by_any_synonym(captions: list[str], wanted: list[str]) -> None:
+    classes = [ClassName(("red", "crimson")), ClassName(("blue",))]
+    items = [Example(ITEMS[0].pixels, text, key="k") for text in captions]
+    assert evaluation.labels_of(items, classes, "names.txt") == wanted
+
+
+def test_a_caption_that_names_no_class_is_refused_with_its_sample() -> None:
+    with pytest.raises(InputError, match=r"names.txt: no class 'green', the caption of sample k7"):
+        evaluation.labels_of([Example(ITEMS[0].pixels, "green", key="k7")], [ClassName(("red",))], "names.txt")
 
 
 @pytest.mark.parametrize(

@@ -239,5 +239,5 @@ def test_clips_are_trained_on_beside_pages_and_evaluated_with_more_frames(
     result = run("flamingo", config(clip, *changes), [*datasets[:1], f"vtp={tmp_path}/vtp"], out)
     assert result.report is not None
     assert result.report.metrics["vtp/nats_per_token"] > 0
-    figures = evaluate("few-shot", out, f"{tmp_path}/vtp", EvaluationSettings(shots=1)).figures
-    assert figures["captioned"] == 6
+    figures = evaluate("few-shot", out, f"{tmp_path}/vtp", EvaluationSettings(shots=(1,))).figures
+    assert figures["caption_word_f1_n"] == 6

@@ -69,7 +69,7 @@ def test_samples_that_cannot_be_decoded_are_counted(
 ) -> None:
     broken = Pair(b"\xff\xd8 no picture", "a broken picture")
     data = write_pairs(tmp_path / "pairs", [*coloured_pairs(6), broken])
-    found = evaluation.evaluate(kind, request.getfixturevalue(family), data, EvaluationSettings(shots=1))
+    found = evaluation.evaluate(kind, request.getfixturevalue(family), data, EvaluationSettings(shots=(1,)))
     assert (found.figures["n"], found.figures["skipped"]) == (6, 1)
     (line,) = found.skipped
     assert line.endswith(": not_an_image")
@@ -130,11 +130,11 @@ def test_a_vilbert_ranks_images_by_captions(tmp_path: Path) -> None:
 
 
 def test_a_flamingo_is_asked_with_as_many_shots_as_configured(flamingo: str, pairs: str) -> None:
-    figures = evaluate("few-shot", flamingo, pairs, limit=4, shots=1)
-    assert (figures["n"], figures["captioned"], figures["shots"]) == (4, 4, 1)
+    figures = evaluate("few-shot", flamingo, pairs, limit=4, shots=(1,))
+    assert (figures["n"], figures["caption_word_f1_n"], figures["shots"]) == (4, 4, 1)
     assert figures["right_image_likelier_low"] <= figures["right_image_likelier"]
-    with pytest.raises(InputError, match="4 shots need 6"):
-        evaluate("few-shot", flamingo, pairs, limit=5)
+    with pytest.raises(InputError, match="4 examples per query need 5"):
+        evaluate("few-shot", flamingo, pairs, limit=4)
 
 
 @pytest.mark.parametrize("kind", ["few-shot", "likelihood"])
@@ -146,12 +146,40 @@ def test_an_evaluation_that_a_family_does_not_have_is_an_error_that_lists_those_
     assert "retrieval for vilbert" in str(caught.value)
 
 
+def test_few_shot_figures_and_texts_are_those_of_each_number_of_shots_and_seed(
+    flamingo: str, pairs: str, tmp_path: Path
+) -> None:
+    pool = write_pairs(tmp_path / "pool", coloured_pairs(3, first=40))
+    out = tmp_path / "found.json"
+    settings = EvaluationSettings(limit=4, shots=(0, 2), seeds=2, beams=1, pool=pool)
+    figures = evaluation.evaluate("few-shot", flamingo, pairs, settings, out=str(out)).figures
+    for shots in (0, 2):
+        assert figures[f"{shots}_shots.caption_word_f1_n"] == 4
+        assert figures[f"{shots}_shots.caption_word_f1_std_of_seeds"] >= 0
+    written = json.loads(out.read_text())["predictions"]
+    assert [(line["shots"], line["seed"]) for line in written[::4]] == [(0, 0), (0, 1), (2, 0), (2, 1)]
+    assert len({line["key"] for line in written}) == 4
+    assert {line["reference"] for line in written} <= {pair.text for pair in coloured_pairs(12)}
+
+
+def test_a_flamingo_chooses_classes_after_an_ensemble_of_similar_shots(
+    flamingo: str, pairs: str, tmp_path: Path
+) -> None:
+    names = sorted({pair.text for pair in coloured_pairs(12)})
+    (tmp_path / "names.json").write_text(json.dumps(names))
+    settings = EvaluationSettings(limit=3, shots=(2,), rices=True, ensemble=6, classes=str(tmp_path / "names.json"))
+    found = evaluation.evaluate("few-shot", flamingo, pairs, settings)
+    assert found.figures["class_top1_chance"] == pytest.approx(1 / len(names))
+    assert found.figures["class_top1"] * 3 == sum(line.text == line.reference for line in found.texts)
+    assert {line.text for line in found.texts} <= set(names)
+
+
 @pytest.mark.parametrize(("kind", "family"), [("retrieval", "clip"), ("few-shot", "flamingo")])
 def test_each_figure_of_trials_has_their_number_an_interval_and_its_value_by_chance(
     kind: str, family: str, pairs: str, request: pytest.FixtureRequest
 ) -> None:
-    figures = evaluate(kind, request.getfixturevalue(family), pairs, shots=1)
-    counts = {"n", "images", "chance", "skipped", "shots", "captioned"}
+    figures = evaluate(kind, request.getfixturevalue(family), pairs, shots=(1,))
+    counts = {"n", "images", "chance", "skipped", "shots"}
     named = {name for name in figures if not name.endswith(("_low", "_high", "_n", "_chance"))} - counts
     assert named
     for name in named:
@@ -182,9 +210,9 @@ def test_a_killed_evaluation_goes_on_with_the_batches_that_are_kept_beside_its_r
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:  # fmt: skip
     path, out = request.getfixturevalue(family), tmp_path / "figures.json"
-    settings = EvaluationSettings(batch_size=4, shots=1)
+    settings = EvaluationSettings(batch_size=4, shots=(1,))
     whole = evaluation.evaluate(kind, path, pairs, settings)
-    load, limits = registry.load_evaluated, [9 if family == "flamingo" else 1, 100]
+    load, limits = registry.load_evaluated, [3, 100]
     counted: list[Any] = []
 
     def loaded(*arguments: str) -> Any:
@@ -263,7 +291,7 @@ def _evaluate_all(asked: dict[str, tuple[str, str, str]]) -> dict[str, torch.Ten
     """Return the figures of some evaluations, with few samples per batch, so that there are batches for each rank."""
     figures = {}
     for name, (kind, path, data) in asked.items():
-        found = evaluation.evaluate(kind, path, data, EvaluationSettings(batch_size=3, shots=1), device="cpu")
+        found = evaluation.evaluate(kind, path, data, EvaluationSettings(batch_size=3, shots=(1,)), device="cpu")
         figures[name] = torch.tensor([found.figures[name] for name in sorted(found.figures)], dtype=torch.float64)
     return figures
 

@@ -37,7 +37,9 @@ ARGV = ["eval", "few-shot", "--checkpoint", "run", "--data", "data"]
 
 
 @pytest.mark.parametrize(
-    ("flag", "value"), [("--limit", "0"), ("--shots", "-1"), ("--batch-size", "0"), ("--workers", "0")]
+    ("flag", "value"),
+    [(f"--{name}", "0") for name in ("limit", "batch-size", "workers", "seeds", "ensemble", "beams")]
+    + [("--shots", "-1")],
 )
 def test_numbers_that_make_no_sense_are_refused(flag: str, value: str) -> None:
     with pytest.raises(ConfigError, match=f"{flag} is {value}"):
@@ -64,7 +66,8 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 def test_figures_are_printed_by_name_and_skipped_samples_are_named(
     asked: list[Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    flags = ["--limit", "9", "--shots", "0", "--prompt", "x", "--dtype", "bf16", "--batch-size", "7", "--workers", "5"]
+    flags = ["--limit", "9", "--shots", "0", "4", "--prompt", "x", "--dtype", "bf16", "--batch-size", "7"]
+    flags += ["--workers", "5", "--pool", "p", "--rices", "--beams", "2", "--classes", "c", "--ensemble", "6"]
     assert (
         main.run(
             [
@@ -95,7 +98,8 @@ def test_figures_are_printed_by_name_and_skipped_samples_are_named(
     assert (kind, checkpoint, data) == ("few-shot", "run", "data")
     mixed = {"interpolation": Interpolation("runs/base", 0.5), "html": None}
     assert named == {"assignments": ("a.b=c",), "device": "cpu", "out": "figures.json"} | mixed
-    wanted = {"limit": 9, "shots": 0, "prompt": "x", "precision": "bf16", "batch_size": 7, "workers": 5}
+    wanted = {"limit": 9, "shots": (0, 4), "prompt": "x", "precision": "bf16", "batch_size": 7, "workers": 5}
+    wanted |= {"pool": "p", "rices": True, "beams": 2, "classes": "c", "ensemble": 6}
     assert settings == replace(settings, **wanted, partial=None)
 
 
@@ -139,6 +143,10 @@ def test_a_page_of_pictures_is_written_beside_the_result(asked: list[Any], flags
         (["retrieval", "--images", "x"], "--data PATH is missing"),
         (["zero-shot", "--data", "x", "--images", "y"], "--data and --images are both given"),
         (["zero-shot", "--data", "x", "--classes", "y"], "--classes without --images"),
+        (["zero-shot", "--data", "x", "--pool", "y"], "--pool belongs to few-shot, not to zero-shot"),
+        (["few-shot", "--data", "x", "--shots", "4", "4"], "--shots names no number, or one twice"),
+        (["few-shot", "--data", "x", "--rices", "--seeds", "2"], "--rices with several --seeds"),
+        (["few-shot", "--data", "x", "--ensemble", "6"], "--ensemble without --classes"),
         (["few-shot", "--data", "x", "--images", "y"], "--images belongs to zero-shot, linear-probe, retrieval"),
         (["retrieval", "--data", "x", "--html", "y"], "--html belongs to zero-shot, linear-probe, not to retrieval"),
         (

@@ -11,7 +11,7 @@ import numpy as np
 
 from corpusloom.schemas import storage
 from corpusloom.trainers.evaluation.batches import Figures
-from corpusloom.trainers.evaluation.html import render_page
+from corpusloom.trainers.evaluation.pages.html import render_page
 from corpusloom.trainers.evaluation.predictions import Prediction, per_class
 
 MOST_PICTURES = 1000

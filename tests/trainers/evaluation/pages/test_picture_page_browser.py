@@ -8,7 +8,7 @@ import pytest
 
 from corpusloom.schemas.images.thumbnails import thumbnail
 from corpusloom.trainers.evaluation.batches import Figures
-from corpusloom.trainers.evaluation.picture_page import PicturePage, write_page
+from corpusloom.trainers.evaluation.pages.picture_page import PicturePage, write_page
 from corpusloom.trainers.evaluation.predictions import Prediction
 from tests.chromium import CHROMIUM, needs_chromium
 from tests.trainers.datasets import coloured_pairs

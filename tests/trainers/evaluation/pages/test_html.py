@@ -1,6 +1,6 @@
 """Pages share a head, and show what is invisible in a text."""
 
-from corpusloom.trainers.evaluation.html import render_page, visible
+from corpusloom.trainers.evaluation.pages.html import render_page, visible
 
 
 def test_texts_are_escaped_and_the_head_is_shared() -> None:

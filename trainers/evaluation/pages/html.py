@@ -8,7 +8,7 @@ import jinja2
 def render_page(template: str, **values: Any) -> str:
     """Return a page from a template of this folder; page_head.html.j2 is the head that they share."""
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("corpusloom.trainers.evaluation", "."),
+        loader=jinja2.PackageLoader("corpusloom.trainers.evaluation.pages", "."),
         autoescape=True,
         trim_blocks=True,
         undefined=jinja2.StrictUndefined,

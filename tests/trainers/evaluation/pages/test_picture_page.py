@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from corpusloom.trainers.evaluation import picture_page
 from corpusloom.trainers.evaluation.batches import Figures
-from corpusloom.trainers.evaluation.picture_page import PicturePage, render, shown_pictures
+from corpusloom.trainers.evaluation.pages import picture_page
+from corpusloom.trainers.evaluation.pages.picture_page import PicturePage, render, shown_pictures
 from corpusloom.trainers.evaluation.predictions import Prediction
 
 PAGE = PicturePage("holiday", "zero-shot", "runs/clip")

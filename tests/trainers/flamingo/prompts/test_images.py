@@ -1,0 +1,30 @@
+"""Image files of prompts."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from corpusloom.schemas.errors import InputError
+from corpusloom.trainers.flamingo.config import FlamingoDataConfig
+from corpusloom.trainers.flamingo.data import FlamingoTransform
+from corpusloom.trainers.flamingo.prompts.images import read_image
+from tests.trainers.flamingo.test_data import VOCABULARY, jpeg
+
+TRANSFORM = FlamingoTransform(VOCABULARY, FlamingoDataConfig(), 16, augment=False)
+
+
+def test_an_image_file_is_padded_to_a_square_of_the_models_size(tmp_path: Path) -> None:
+    (tmp_path / "grey.png").write_bytes(jpeg(200, height=20, width=40))
+    found = read_image(str(tmp_path / "grey.png"), TRANSFORM)
+    assert found.shape == (1, 3, 16, 16)
+    assert found.dtype == np.uint8
+    assert found[0, :, 8, 8].tolist() == [200] * 3
+    assert found[0, :, 0, 0].tolist() == list(FlamingoDataConfig().fill)
+
+
+def test_an_image_that_is_absent_or_does_not_decode_is_named(tmp_path: Path) -> None:
+    (tmp_path / "broken.png").write_bytes(jpeg(200)[:60])
+    for name, message in (("broken.png", "cannot be decoded"), ("absent.png", "no such image")):
+        with pytest.raises(InputError, match=rf"{name}: .*{message}"):
+            read_image(str(tmp_path / name), TRANSFORM)

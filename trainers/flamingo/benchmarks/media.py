@@ -1,0 +1,86 @@
+"""Images, videos and folders of frames as pixels. Videos are decoded by OpenCV, from local files."""
+
+import math
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+
+from corpusloom.schemas import storage
+from corpusloom.schemas.layout import IMAGE_EXTENSIONS
+from corpusloom.trainers.flamingo.benchmarks.items import Item
+from corpusloom.trainers.flamingo.data import FlamingoTransform, choose_frames
+from corpusloom.trainers.stream.errors import SampleError
+from corpusloom.trainers.stream.samples.image_ops import decode_near, pad_to_square
+
+IMAGE_ENDINGS = tuple(f".{name}" for name in (*IMAGE_EXTENSIONS, "jpeg"))
+VIDEO_ENDINGS = ("", ".mp4", ".avi", ".mkv", ".webm")
+
+
+def read_pixels(item: Item, transform: FlamingoTransform) -> np.ndarray:
+    """Return an image, (1, 3, S, S) uint8, or `evaluation_frames` frames spread over a part of a video.
+
+    A video is a file or a folder of its frames, in the order of their names. SampleError, for a sample that is skipped,
+    names a file that is absent or cannot be decoded.
+    """
+    path = _first_that_exists(item.media)
+    wanted = transform.config.evaluation_frames
+    if storage.is_folder(path):
+        frames = _frames_of_folder(path, wanted, transform.size)
+    elif path.lower().endswith(IMAGE_ENDINGS):
+        frames = [decode_near(storage.read_bytes(path), transform.size)]
+    else:
+        frames = _frames_of_video(path, item.start, item.end, wanted)
+    squares = {id(frame): pad_to_square(frame, transform.size, transform.config.fill) for frame in frames}
+    return np.stack([squares[id(frame)] for frame in frames]).transpose(0, 3, 1, 2)
+
+
+def _first_that_exists(paths: Sequence[str]) -> str:
+    for path in paths:
+        for ending in VIDEO_ENDINGS:
+            if storage.exists(path + ending):
+                return path + ending
+    raise SampleError("missing_media", f"no file {' or '.join(paths)}")
+
+
+def _frames_of_folder(folder: str, wanted: int, size: int) -> list[np.ndarray]:
+    names = [name for name in storage.listing(folder) if name.lower().endswith(IMAGE_ENDINGS)]
+    if not names:
+        raise SampleError("missing_media", f"no image in {folder}")
+    chosen = [names[number] for number in choose_frames(len(names), wanted, None)]
+    decoded = {name: decode_near(storage.read_bytes(storage.join(folder, name)), size) for name in set(chosen)}
+    return [decoded[name] for name in chosen]
+
+
+def _frames_of_video(path: str, start: float | None, end: float | None, wanted: int) -> list[np.ndarray]:
+    """Return frames of the seconds from `start` to `end` of a local video, as RGB."""
+    if not storage.is_local(path):
+        raise SampleError("remote_video", f"{path}: copy it to a local folder, or store it as a folder of frames")
+    video = cv2.VideoCapture(path)
+    try:
+        rate, count = video.get(cv2.CAP_PROP_FPS), int(video.get(cv2.CAP_PROP_FRAME_COUNT))
+        first = min(max(0, round((start or 0) * rate)), max(0, count - 1))
+        last = count if end is None else min(count, max(first + 1, math.ceil(end * rate)))
+        if last <= first:
+            raise SampleError("unreadable_video", path)
+        chosen = (first + choose_frames(last - first, wanted, None)).tolist()
+        decoded = _decode(video, set(chosen))
+    finally:
+        video.release()
+    if not decoded:
+        raise SampleError("unreadable_video", path)
+    known = sorted(decoded)
+    return [decoded[number if number in decoded else known[-1]] for number in chosen]
+
+
+def _decode(video: cv2.VideoCapture, chosen: set[int]) -> dict[int, np.ndarray]:
+    """Return the chosen frames that can be decoded; frames before and between them are read, since seeking is inexact."""
+    decoded = {}
+    for number in range(max(chosen) + 1):
+        if not video.grab():
+            break
+        if number in chosen:
+            found, frame = video.retrieve()
+            if found:
+                decoded[number] = cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)
+    return decoded

@@ -1,0 +1,34 @@
+"""VQA's format: a file of questions about images, and a file of annotations with ten answers each (arXiv 1505.00468)."""
+
+from corpusloom.schemas import storage
+from corpusloom.trainers.flamingo.benchmarks.items import Item
+from corpusloom.trainers.flamingo.benchmarks.records import texts_of
+from corpusloom.trainers.flamingo.benchmarks.rows import read_rows, record_errors
+from corpusloom.trainers.flamingo.benchmarks.source import Source
+
+
+def read_questions(source: Source) -> list[Item]:
+    """Return a split's questions, without answers if there is no file of annotations."""
+    answers = _answers(source.answers) if storage.exists(source.answers) else {}
+    items = []
+    for number, row in enumerate(read_rows(source.path, "questions")):
+        with record_errors(source.path, number):
+            key = row["question_id"]
+            items.append(
+                Item(
+                    key=key,
+                    media=source.media(row),
+                    prompt=source.prompt(row["question"]),
+                    references=answers[key] if answers else (),
+                )
+            )
+    return items
+
+
+def _answers(path: str) -> dict[int, tuple[str, ...]]:
+    """Return the answers to each question."""
+    found = {}
+    for number, row in enumerate(read_rows(path, "annotations")):
+        with record_errors(path, number):
+            found[row["question_id"]] = tuple(texts_of(row["answers"]))
+    return found

@@ -1,0 +1,76 @@
+"""Benchmarks whose records are rows with a question and its answers: most of those of questions about videos."""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from corpusloom.schemas import storage
+from corpusloom.trainers.flamingo.benchmarks.items import Item
+from corpusloom.trainers.flamingo.benchmarks.rows import Row, read_names, read_rows, record_errors
+from corpusloom.trainers.flamingo.benchmarks.source import Source
+
+
+def read_records(source: Source) -> list[Item]:
+    """Return a split's records; InputError names the file and the record that cannot be used."""
+    benchmark = source.benchmark
+    names = read_names(storage.join(source.folder, benchmark.names)) if benchmark.names else {}
+    items = []
+    for number, row in enumerate(read_rows(source.path, benchmark.records)):
+        with record_errors(source.path, number):
+            items.append(_item(source, _named(row, names)))
+    return items
+
+
+def _named(row: Row, names: dict[str, str]) -> Row:
+    """Return a row with the `name` of its video, looked up by `video`, or by vid and the number `video_id` (MSVD)."""
+    if not names:
+        return row
+    key = str(row["video"]) if "video" in row else f"vid{row['video_id']}"
+    return {**row, "name": names.get(key, key)}
+
+
+def _item(source: Source, row: Row) -> Item:
+    benchmark = source.benchmark
+    answers = tuple(text for field in benchmark.references if field in row for text in texts_of(row[field]))
+    candidates = tuple(texts_of(row[benchmark.choices], "choice")) if benchmark.choices else benchmark.candidates
+    own = None
+    if candidates and answers:
+        own = candidates.index(answers[0]) if benchmark.choices else int(answers[0])
+    text = str(row[benchmark.text]) if benchmark.text else ""
+    return Item(
+        key=key_of(benchmark.key, row),
+        media=source.media(row),
+        start=seconds(row, "start"),
+        end=seconds(row, "end"),
+        prompt=source.prompt(text),
+        references=() if candidates else answers,
+        candidates=candidates,
+        own=own,
+        gains=gains_of(own, len(candidates)),
+        info=row,
+    )
+
+
+def gains_of(own: int | None, count: int) -> tuple[float, ...]:
+    """Return 1 for the right one of `count` candidates and 0 for the others; nothing if it is not known."""
+    return () if own is None else tuple(float(number == own) for number in range(count))
+
+
+def key_of(pattern: str, row: Row) -> str | int:
+    """Return a record's name; a pattern of one field keeps that field's type."""
+    name = pattern[1:-1]
+    return row[name] if name in row and isinstance(row[name], int) else pattern.format_map(row)
+
+
+def seconds(row: Row, name: str) -> float | None:
+    """Return a time in seconds; None if the record has none."""
+    return None if row.get(name) in (None, "") else float(row[name])
+
+
+def texts_of(value: Any, name: str = "answer") -> Iterator[str]:
+    """Yield the texts of a field: one text, a list of texts, or of objects with the text under `name`."""
+    if not isinstance(value, str | int):
+        many: Iterable[Any] = value
+        for entry in many:
+            yield from texts_of(entry[name] if isinstance(entry, dict) else entry)
+    elif str(value).strip():
+        yield str(value)

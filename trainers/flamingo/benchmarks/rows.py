@@ -1,0 +1,81 @@
+"""Reads records as they are published: JSON, JSON lines or CSV; errors name the file, the record and the remedy."""
+
+import csv
+import io
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+from corpusloom.schemas import storage
+from corpusloom.schemas.errors import InputError
+
+Row = Mapping[str, Any]
+_REMEDY = "give the file as it is published (docs/formats.md)"
+
+
+def read_json(path: str) -> Any:
+    """Return a JSON file's value; InputError if it is absent or no JSON."""
+    return _parsed(path, json.loads, _bytes(path))
+
+
+def read_rows(path: str, records: str = "") -> list[Row]:
+    """Return the records of a .csv, .jsonl or .json file, of the latter those under the key `records`."""
+    if path.endswith(".csv"):
+        rows: Any = list(csv.DictReader(io.StringIO(_parsed(path, lambda data: data.decode("utf-8-sig"), _bytes(path)))))
+    elif path.endswith(".jsonl"):
+        lines = [line for line in _bytes(path).splitlines() if line.strip()]
+        rows = [_parsed(f"{path}: line {number}", json.loads, line) for number, line in enumerate(lines, 1)]
+    else:
+        rows = read_json(path)
+        with record_errors(path):
+            rows = rows[records] if records else rows
+    if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
+        raise InputError("not a list of records", where=path, remedy=_REMEDY)
+    if not rows:
+        raise InputError("no record", where=path, remedy=_REMEDY)
+    return rows
+
+
+def read_names(path: str) -> dict[str, str]:
+    """Return id -> name of a JSON object, or of lines with a name and an id, as in MSVD's youtube_mapping.txt."""
+    if path.endswith(".json"):
+        return {str(key): str(name) for key, name in _object(path).items()}
+    names = {}
+    for number, line in enumerate(_parsed(path, bytes.decode, _bytes(path)).splitlines()):
+        if line.strip():
+            with record_errors(path, number):
+                name, key = line.split()
+                names[key] = name
+    return names
+
+
+@contextmanager
+def record_errors(path: str, number: int | None = None) -> Iterator[None]:
+    """Raise an InputError that names the file and the record, from 0, for a field that is absent or of another type."""
+    try:
+        yield
+    except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
+        what = f"no field {error}" if isinstance(error, KeyError) else f"{type(error).__name__}: {error}"
+        record = "" if number is None else f"record {number}: "
+        raise InputError(f"{record}{what}", where=path, remedy=_REMEDY) from error
+
+
+def _object(path: str) -> dict[str, Any]:
+    value = read_json(path)
+    if not isinstance(value, dict):
+        raise InputError("not a JSON object", where=path, remedy=_REMEDY)
+    return value
+
+
+def _bytes(path: str) -> bytes:
+    if not storage.exists(path):
+        raise InputError("no such file", where=path, remedy=_REMEDY)
+    return storage.read_bytes(path)
+
+
+def _parsed(where: str, parse: Any, data: bytes) -> Any:
+    try:
+        return parse(data)
+    except (ValueError, RecursionError) as error:
+        raise InputError(f"cannot be read: {error}", where=where, remedy=_REMEDY) from error

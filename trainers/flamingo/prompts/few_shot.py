@@ -1,0 +1,57 @@
+"""Few-shot trials: the shots of each query, and the texts or classes that a model gives for it (section 3.3)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from corpusloom.trainers.evaluation.batches import EvaluationSettings
+from corpusloom.trainers.flamingo.data import Vocabulary
+from corpusloom.trainers.flamingo.decoding import DecodingConfig
+from corpusloom.trainers.flamingo.model import Flamingo
+from corpusloom.trainers.flamingo.prompts.closed_ended import score_candidates
+from corpusloom.trainers.flamingo.prompts.episodes import TEXT_ONLY, Example, episode, shuffled, trim
+from corpusloom.trainers.flamingo.prompts.pool import ShotPool
+from corpusloom.trainers.flamingo.prompts.sequence import generate
+
+
+@dataclass(frozen=True)
+class Trials:
+    """Queries by number, and the pool of their shots."""
+
+    model: Flamingo
+    vocabulary: Vocabulary
+    queries: Sequence[Example]
+    pool: ShotPool
+    similar: Sequence[Sequence[int]] | None
+    """Numbers of similar examples per query, best first; None: shots are drawn at random."""
+    settings: EvaluationSettings
+
+    def shots(self, number: int, count: int, seed: int) -> list[Example]:
+        """Return the shots of a query: random ones in random order, or the most similar ones, the best last."""
+        query = self.queries[number]
+        if self.similar is None:
+            return self.pool.take(shuffled(self.pool.size, seed, number), count, query)
+        return self.pool.take(self.similar[number], count, query)[::-1]
+
+    def texts(self, numbers: Sequence[int], count: int, seed: int) -> list[str]:
+        """Return the texts that the model writes for queries; without shots, TEXT_ONLY texts stand before each."""
+        rows = [
+            episode(
+                self.queries[number],
+                self.shots(number, count or TEXT_ONLY, seed),
+                self.settings.prompt,
+                images=count > 0,
+            )
+            for number in numbers
+        ]
+        return [trim(text) for text in generate(self.model, rows, self.vocabulary, self._decoding())]
+
+    def classes(self, numbers: Sequence[int], count: int, seed: int, classes: Sequence[str]) -> list[str]:
+        """Return the likeliest of all classes for each query."""
+        asked = [(self.queries[number], self.shots(number, count, seed)) for number in numbers]
+        settings = self.settings
+        candidates, orders = [classes] * len(asked), settings.ensemble
+        scores = score_candidates(self.model, asked, candidates, self.vocabulary, settings.prompt, permutations=orders)
+        return [classes[int(row.argmax())] for row in scores]
+
+    def _decoding(self) -> DecodingConfig:
+        return DecodingConfig(beams=self.settings.beams)
