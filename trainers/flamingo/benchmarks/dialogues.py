@@ -21,7 +21,9 @@ def read_dialogues(source: Source) -> list[Item]:
     for number, row in enumerate(dialogues):
         with record_errors(source.path, number):
             turns = _turns(source, row, questions, answers)
-            items += turns if relevance is None else (_rated(turn, relevance) for turn in turns if _key(turn) in relevance)
+            items += (
+                turns if relevance is None else (_rated(turn, relevance) for turn in turns if _key(turn) in relevance)
+            )
     return items
 
 

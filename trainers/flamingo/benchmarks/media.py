@@ -74,7 +74,7 @@ def _frames_of_video(path: str, start: float | None, end: float | None, wanted: 
 
 
 def _decode(video: cv2.VideoCapture, chosen: set[int]) -> dict[int, np.ndarray]:
-    """Return the chosen frames that can be decoded; frames before and between them are read, since seeking is inexact."""
+    """Return the chosen frames that can be decoded; the others are read past, since seeking is inexact."""
     decoded = {}
     for number in range(max(chosen) + 1):
         if not video.grab():

@@ -1,4 +1,4 @@
-"""VQA's format: a file of questions about images, and a file of annotations with ten answers each (arXiv 1505.00468)."""
+"""VQA's format: questions about images in one file, ten answers to each in another (arXiv 1505.00468)."""
 
 from corpusloom.schemas import storage
 from corpusloom.trainers.flamingo.benchmarks.items import Item

@@ -22,7 +22,9 @@ def read_json(path: str) -> Any:
 def read_rows(path: str, records: str = "") -> list[Row]:
     """Return the records of a .csv, .jsonl or .json file, of the latter those under the key `records`."""
     if path.endswith(".csv"):
-        rows: Any = list(csv.DictReader(io.StringIO(_parsed(path, lambda data: data.decode("utf-8-sig"), _bytes(path)))))
+        rows: Any = list(
+            csv.DictReader(io.StringIO(_parsed(path, lambda data: data.decode("utf-8-sig"), _bytes(path))))
+        )
     elif path.endswith(".jsonl"):
         lines = [line for line in _bytes(path).splitlines() if line.strip()]
         rows = [_parsed(f"{path}: line {number}", json.loads, line) for number, line in enumerate(lines, 1)]
