@@ -57,7 +57,10 @@ class EvaluationResult:
             "skipped": list(self.skipped),
         }
         if self.predictions or self.texts:
-            plain["predictions"] = [item.to_plain() for item in (*self.predictions, *self.texts)]
+            plain["predictions"] = [
+                *(item.to_plain() for item in self.predictions),
+                *(item.to_plain() for item in self.texts),
+            ]
         return plain
 
 
