@@ -8,7 +8,7 @@ import itertools
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
 
 import torch
@@ -44,6 +44,8 @@ class EvaluationSettings:
     """Numbers of examples before each image, for a model that is shown some; each is evaluated."""
     seeds: int = 1
     """Number of random choices of the examples, each with a seed of its own from 0."""
+    benchmark: str | None = None
+    """Name of a benchmark, whose files are in the folder of the data."""
     pool: str | None = None
     """Dataset from which examples are taken; None: the other samples of the evaluated one."""
     rices: bool = False
@@ -96,6 +98,8 @@ class Figures:
     """Predictions of a classification, in the order of the images."""
     texts: tuple[WrittenText, ...] = ()
     """Texts that a model wrote."""
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    """End of a name -> content of a file that is written beside the result: outputs as a benchmark takes them."""
     thumbnails: Callable[[set[int], int], Mapping[int, str]] | None = None
     """(numbers of images, pixels per side) -> number -> thumbnail as a data: URI; None if there are no pictures."""
 

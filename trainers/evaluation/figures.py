@@ -51,6 +51,13 @@ def mean(name: str, values: Tensor, chance: float) -> Iterator[tuple[str, float]
     yield from around(name, middle - half, middle + half, len(values), chance)
 
 
+def over_seeds(name: str, values: Tensor, chance: float) -> Iterator[tuple[str, float]]:
+    """Yield the mean of values over queries, each its mean over seeds, (S, M), and the deviation between seeds."""
+    yield from mean(name, values.mean(0), chance)
+    if len(values) > 1:
+        yield f"{name}_std_of_seeds", float(values.mean(1).std())
+
+
 def mean_of_groups(name: str, hits: Tensor, groups: Tensor, chance: float) -> Iterator[tuple[str, float]]:
     """Yield the mean over groups of the share of hits, (Q,) bool, (Q,) int; the interval adds two trials per group."""
     counts = groups.bincount()

@@ -14,6 +14,8 @@ from corpusloom.schemas import storage
 from corpusloom.trainers.evaluation.folder_files import files_below
 
 SKIPPED = "skipped"
+RECORDS = (".json", ".jsonl", ".csv", ".txt")
+"""Ends of the names of files of records."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,3 +74,9 @@ def content_digest(path: str) -> str:
             return storage.hash_file(storage.join(path, name))[0]
     names = [name for name in sorted(files_below(path)) if storage.exists(storage.join(path, name))]
     return identity([(name, *storage.hash_file(storage.join(path, name))) for name in names])
+
+
+def records_digest(folder: str) -> str:
+    """Return the sha256 over the files of records directly in a folder, without the images and videos below it."""
+    names = [name for name in storage.listing(folder) if name.endswith(RECORDS)]
+    return identity([(name, *storage.hash_file(storage.join(folder, name))) for name in names])

@@ -18,14 +18,16 @@ from corpusloom.trainers.evaluation.batches import (
     measure_batches,
     read_all,
 )
-from corpusloom.trainers.evaluation.figures import mean, share
+from corpusloom.trainers.evaluation.figures import mean, over_seeds, share
 from corpusloom.trainers.evaluation.samples import dataset_source
 from corpusloom.trainers.evaluation.written_texts import WrittenText, pack, unpack
+from corpusloom.trainers.flamingo.benchmarks.measure import measure_benchmark
 from corpusloom.trainers.flamingo.data import FlamingoTransform, Vocabulary
 from corpusloom.trainers.flamingo.model import Flamingo
 from corpusloom.trainers.flamingo.prompts.episodes import TEXT_ONLY, Example
 from corpusloom.trainers.flamingo.prompts.few_shot import Trials
-from corpusloom.trainers.flamingo.prompts.pool import ShotPool, open_pool, to_example
+from corpusloom.trainers.flamingo.prompts.image_encoder import ImageEncoder
+from corpusloom.trainers.flamingo.prompts.pool import KEPT, ShotPool, open_pool, to_example
 from corpusloom.trainers.flamingo.prompts.rices import most_similar
 from corpusloom.trainers.flamingo.prompts.sequence import score
 
@@ -39,8 +41,10 @@ def few_shot_of(model: Flamingo, transform: FlamingoTransform, data: str, settin
     """Return the share of captions that are likelier with their own image, and figures of few-shot episodes.
 
     An episode gives a generated caption or, with `settings.classes`, the likeliest class. There is one per query,
-    number of shots and seed.
+    number of shots and seed. With `settings.benchmark` the figures are those of the benchmark.
     """
+    if settings.benchmark is not None:
+        return measure_benchmark(model, transform, data, settings)
     device, vocabulary = next(model.parameters()).device, transform.vocabulary
     plan = [(shots, seed) for shots in settings.shots for seed in range(settings.seeds)]
     with ExitStack() as closing:
@@ -55,12 +59,12 @@ def few_shot_of(model: Flamingo, transform: FlamingoTransform, data: str, settin
         classes = () if settings.classes is None else load_classes(settings.classes)
         labels = labels_of(items, classes, settings.classes or "")
         similar = most_similar(model.vision, items, pool, most) if settings.rices else None
-        trials = Trials(model.eval(), vocabulary, items, pool, similar, settings)
+        trials = Trials(model.eval(), vocabulary, items, pool, similar, settings, ImageEncoder(model, KEPT))
         names = [name.shown for name in classes]
 
         def measure(numbers: Sequence[int]) -> dict[str, Tensor]:
             pairs = [(items[number], items[(number + 1) % len(items)]) for number in numbers]
-            found = {"likelihoods": caption_log_likelihoods(model, pairs, vocabulary)}
+            found = {"likelihoods": caption_log_likelihoods(model, pairs, vocabulary, trials.encoder)}
             for shots, seed in plan:
                 given = trials.classes(numbers, shots, seed, names) if names else trials.texts(numbers, shots, seed)
                 found[f"{shots}.{seed}"] = pack(given)
@@ -92,14 +96,19 @@ def labels_of(items: Sequence[Example], classes: Sequence[ClassName], where: str
     return [shown[folded(item.text)] for item in items]
 
 
-def caption_log_likelihoods(model: Flamingo, pairs: Sequence[Sequence[Example]], vocabulary: Vocabulary) -> Tensor:
+def caption_log_likelihoods(
+    model: Flamingo,
+    pairs: Sequence[Sequence[Example]],
+    vocabulary: Vocabulary,
+    encoder: ImageEncoder | None = None,
+) -> Tensor:
     """Return the log likelihood of each pair's first caption with its own image and with the second's: (M, 2).
 
     A caption is compared with one other image only, so that the comparisons are independent.
     """
     rows = [[item.pixels] for pair in pairs for item in pair]
     texts = [[pair[0].text] for pair in pairs for _ in pair]
-    return torch.cat(score(model, rows, texts, vocabulary)).view(len(pairs), 2)
+    return torch.cat(score(model, rows, texts, vocabulary, encoder)).view(len(pairs), 2)
 
 
 def right_against_wrong(scores: Tensor) -> Iterator[tuple[str, float]]:
@@ -119,25 +128,18 @@ def word_f1(written: str, reference: str) -> float:
 def _captions(written: Sequence[Sequence[str]], references: Sequence[str]) -> Iterator[tuple[str, float]]:
     """Yield the word F1 of captions per seed, and as chance that against the next sample's caption."""
     others = [*references[1:], *references[:1]]
-    yield from _over_seeds("caption_word_f1", _f1(written, references), float(_f1(written, others).mean()))
+    yield from over_seeds("caption_word_f1", _f1(written, references), float(_f1(written, others).mean()))
 
 
 def _top1(written: Sequence[Sequence[str]], labels: Sequence[str], classes: int) -> Iterator[tuple[str, float]]:
     """Yield the share of right classes per seed."""
     hits = [[float(text == label) for text, label in zip(texts, labels, strict=True)] for texts in written]
-    yield from _over_seeds("class_top1", torch.tensor(hits, dtype=torch.float64), 1 / classes)
+    yield from over_seeds("class_top1", torch.tensor(hits, dtype=torch.float64), 1 / classes)
 
 
 def _f1(written: Sequence[Sequence[str]], references: Sequence[str]) -> Tensor:
     rows = [[word_f1(*both) for both in zip(texts, references, strict=True)] for texts in written]
     return torch.tensor(rows, dtype=torch.float64)
-
-
-def _over_seeds(name: str, values: Tensor, chance: float) -> Iterator[tuple[str, float]]:
-    """Yield the mean of values over queries, each its mean over seeds, (S, M), and the deviation between seeds."""
-    yield from mean(name, values.mean(0), chance)
-    if len(values) > 1:
-        yield f"{name}_std_of_seeds", float(values.mean(1).std())
 
 
 def _listed(texts: Mapping[tuple[int, int], Sequence[str]], items: Sequence[Example]) -> Iterator[WrittenText]:

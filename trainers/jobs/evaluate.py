@@ -11,7 +11,7 @@ from corpusloom.trainers import registry
 from corpusloom.trainers.checkpoints import folders
 from corpusloom.trainers.evaluation.batches import Evaluation, EvaluationSettings, Figures
 from corpusloom.trainers.evaluation.figures import NotFiniteError
-from corpusloom.trainers.evaluation.finished import content_digest, identity
+from corpusloom.trainers.evaluation.finished import content_digest, identity, records_digest
 from corpusloom.trainers.evaluation.pages.picture_page import PicturePage, write_page
 from corpusloom.trainers.evaluation.predictions import Prediction
 from corpusloom.trainers.evaluation.written_texts import WrittenText
@@ -56,11 +56,9 @@ class EvaluationResult:
             "figures": dict(self.figures),
             "skipped": list(self.skipped),
         }
-        if self.predictions or self.texts:
-            plain["predictions"] = [
-                *(item.to_plain() for item in self.predictions),
-                *(item.to_plain() for item in self.texts),
-            ]
+        listed = [item.to_plain() for item in self.predictions] + [item.to_plain() for item in self.texts]
+        if listed:
+            plain["predictions"] = listed
         return plain
 
 
@@ -110,6 +108,8 @@ def evaluate(
         if html is not None and distributed.rank() == 0:
             write_page(html, PicturePage(data.rstrip("/").rsplit("/", 1)[-1], kind, path), found)
         if out is not None and distributed.rank() == 0:
+            for name, content in found.files.items():
+                storage.write_bytes(f"{out.removesuffix('.json')}.{name}", content)
             storage.write_bytes(out, as_json(result.to_plain()).encode())
             storage.remove(out + PARTIAL, recursive=True)
     return result
@@ -140,7 +140,8 @@ def _partial_folder(
     """Return the folder of finished batches: beside the result, and named by all that they depend on."""
     shape = {**asdict(settings), "workers": 0, "partial": None}
     inputs = [data, settings.classes, settings.images, settings.pool]
-    read = [content_digest(place) for place in dict.fromkeys(inputs) if place is not None and storage.exists(place)]
+    digest = content_digest if settings.benchmark is None else records_digest
+    read = [digest(place) for place in dict.fromkeys(inputs) if place is not None and storage.exists(place)]
     mixed = [] if interpolation is None else [_model_digest(interpolation.initial), interpolation.alpha]
     return storage.join(out + PARTIAL, identity(kind, _model_digest(path), *read, shape, *mixed))
 

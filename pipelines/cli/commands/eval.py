@@ -23,7 +23,8 @@ KINDS_OF = {
     "images": (*PICTURE_KINDS, "retrieval"),
     "classes": (*PICTURE_KINDS, "few-shot"),
     "templates": ("zero-shot",),
-    "split": ("zero-shot", "retrieval"),
+    "split": ("zero-shot", "retrieval", "few-shot"),
+    "benchmark": ("few-shot",),
     "html": PICTURE_KINDS,
     "pool": ("few-shot",),
 }
@@ -46,6 +47,7 @@ class Command:
       loom eval retrieval --checkpoint runs/vilbert --data data/regions-val
       loom eval few-shot --checkpoint runs/flamingo --data data/pairs-val --shots 0 4 8 --seeds 3 --out captions.json
       loom eval few-shot --checkpoint runs/flamingo --data pets-val --pool pets --rices --classes pets.txt --ensemble 6
+      loom eval few-shot --checkpoint runs/flamingo --benchmark okvqa --data okvqa --shots 0 4 8 16 32 --out okvqa.json
       torchrun --nproc-per-node 8 -m corpusloom eval zero-shot --checkpoint runs/clip --data imagenet --out figures.json
       loom eval likelihood --checkpoint runs/lm --data texts.jsonl
       loom eval zero-shot --checkpoint runs/tuned --interpolate clip-vit-base-patch32:0.5 --data evaluation/imagenet
@@ -86,6 +88,9 @@ class Command:
     """Samples, at most."""
     shots: Annotated[tuple[int, ...], tyro.conf.arg(metavar="N")] = (4,)
     """few-shot: numbers of examples before each image, such as 0 4 8. 0: the texts of two examples stand before it."""
+    benchmark: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
+    """few-shot: a benchmark such as coco or vqav2, whose files are in the folder --data (docs/formats.md); its outputs
+    are written beside --out."""
     pool: Annotated[str | None, tyro.conf.arg(metavar="DATASET")] = None
     """few-shot: the dataset of the examples; if not given, the other samples of --data."""
     rices: bool = False
@@ -144,6 +149,7 @@ class Command:
             precision=self.dtype,
             shots=self.shots,
             seeds=self.seeds,
+            benchmark=self.benchmark,
             pool=self.pool,
             rices=self.rices,
             beams=self.beams,
@@ -197,8 +203,12 @@ class Command:
             raise ConfigError("--shots names no number, or one twice", remedy="such as --shots 0 4 8")
         if self.rices and self.seeds > 1:
             raise ConfigError("--rices with several --seeds: nothing is random", remedy="leave --seeds out")
-        if self.ensemble > 1 and self.classes is None:
+        if self.ensemble > 1 and self.classes is None and self.benchmark is None:
             raise ConfigError("--ensemble without --classes", remedy="it is for classes: give --classes FILE")
+        if self.kind == "few-shot" and self.split is not None and self.benchmark is None:
+            raise ConfigError("--split without --benchmark", remedy="leave --split out")
+        if self.benchmark is not None and (self.pool is not None or self.classes is not None):
+            raise ConfigError("--pool or --classes with --benchmark, which has its own", remedy="leave them out")
 
     def _html(self) -> str | None:
         """Return the path of the page, by default beside --out, for pictures of the user's own."""

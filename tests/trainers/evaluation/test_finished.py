@@ -5,7 +5,7 @@ from pathlib import Path
 
 import torch
 
-from corpusloom.trainers.evaluation.finished import FinishedBatches, Measured, content_digest, identity
+from corpusloom.trainers.evaluation.finished import FinishedBatches, Measured, content_digest, identity, records_digest
 from tests.trainers.datasets import coloured_pairs, write_pairs
 
 
@@ -40,3 +40,15 @@ def test_a_digest_is_that_of_the_manifest_or_of_all_files(tmp_path: Path) -> Non
     assert content_digest(str(folder)) != before
     assert content_digest(str(folder / "test" / "0.tar")) == hashlib.sha256(b"2").hexdigest()
     assert identity("a", {"b": 1}) != identity("a", {"b": 2})
+
+
+def test_the_digest_of_records_does_not_read_the_images_below(tmp_path: Path) -> None:
+    (tmp_path / "images").mkdir()
+    (tmp_path / "images" / "a.json").write_text("{}")
+    (tmp_path / "questions.json").write_text("[1]")
+    before = records_digest(str(tmp_path))
+    (tmp_path / "images" / "a.json").write_text("[]")
+    (tmp_path / "video.avi").write_bytes(b"x")
+    assert records_digest(str(tmp_path)) == before
+    (tmp_path / "questions.json").write_text("[2]")
+    assert records_digest(str(tmp_path)) != before

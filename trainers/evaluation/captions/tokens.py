@@ -2,7 +2,9 @@
 
 import re
 
-NOT_OFFICIAL = "words by our own tokenizer instead of Stanford's PTBTokenizer, which needs Java: not official"
+NOT_OFFICIAL = (
+    "words by our own tokenizer, not by Stanford's PTBTokenizer, which needs the extra eval and Java: not official"
+)
 _CLITIC = re.compile(r"(?<=\w)(n't|'(?:s|m|d|ll|re|ve))\b")
 _WORD = re.compile(r"n't\b|'(?:s|m|d|ll|re|ve)\b|\d+(?:[.,:]\d+)+|\w+(?:[-.']\w+)*")
 

@@ -147,13 +147,16 @@ def test_a_page_of_pictures_is_written_beside_the_result(asked: list[Any], flags
         (["few-shot", "--data", "x", "--shots", "4", "4"], "--shots names no number, or one twice"),
         (["few-shot", "--data", "x", "--rices", "--seeds", "2"], "--rices with several --seeds"),
         (["few-shot", "--data", "x", "--ensemble", "6"], "--ensemble without --classes"),
+        (["few-shot", "--data", "x", "--split", "val"], "--split without --benchmark"),
+        (["few-shot", "--data", "x", "--benchmark", "coco", "--pool", "y"], "--pool or --classes with --benchmark"),
+        (["retrieval", "--data", "x", "--benchmark", "coco"], "--benchmark belongs to few-shot"),
         (["few-shot", "--data", "x", "--images", "y"], "--images belongs to zero-shot, linear-probe, retrieval"),
         (["retrieval", "--data", "x", "--html", "y"], "--html belongs to zero-shot, linear-probe, not to retrieval"),
         (
             ["linear-probe", "--images", "x", "--templates", "y"],
             "--templates belongs to zero-shot, not to linear-probe",
         ),
-        (["likelihood", "--data", "x", "--split", "y"], "--split belongs to zero-shot, retrieval"),
+        (["likelihood", "--data", "x", "--split", "y"], "--split belongs to zero-shot, retrieval, few-shot"),
     ],
 )
 def test_flags_that_do_not_fit_the_evaluation_are_refused(argv: list[str], message: str) -> None:

@@ -1,0 +1,95 @@
+"""Figures of a benchmark from what a model wrote, or from its scores of candidates.
+
+Shapes: S seeds, M records, C candidates of a record, at most.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+
+import torch
+from torch import Tensor
+
+from corpusloom.trainers.evaluation.answers import accuracy
+from corpusloom.trainers.evaluation.captions.cider import cider
+from corpusloom.trainers.evaluation.captions.treebank import words_of_captions
+from corpusloom.trainers.evaluation.figures import mean, over_seeds
+from corpusloom.trainers.evaluation.ranking import mean_ranks, ndcg, roc_auc
+from corpusloom.trainers.flamingo.benchmarks.items import Item
+from corpusloom.trainers.flamingo.benchmarks.weighted_precision import precision_by_chance, weighted_precisions
+from corpusloom.trainers.flamingo.prompts.closed_ended import probabilities
+
+Contractions = Mapping[str, str]
+References = Sequence[Sequence[str]]
+
+
+def _ciders(texts: Sequence[str], references: References, contractions: Contractions) -> list[float]:
+    written = [own[0] for own in words_of_captions([[text] for text in texts])]
+    return cider(written, words_of_captions(references))
+
+
+def _each(measure: Callable[[str, Sequence[str], Contractions], float]) -> "Written":
+    def values(texts: Sequence[str], references: References, contractions: Contractions) -> list[float]:
+        return [measure(text, own, contractions) for text, own in zip(texts, references, strict=True)]
+
+    return values
+
+
+Written = Callable[[Sequence[str], References, Contractions], list[float]]
+"""(text, references of each record, contractions) -> value of each record."""
+WRITTEN: Mapping[str, Written] = {
+    "cider": _ciders,
+    "vqa_accuracy": _each(accuracy.vqa_accuracy),
+    "ivqa_accuracy": _each(accuracy.ivqa_accuracy),
+    "top1": _each(accuracy.top1),
+}
+
+
+def written_figures(
+    metric: str, written: Sequence[Sequence[str]], items: Sequence[Item], contractions: Contractions
+) -> Iterator[tuple[str, float]]:
+    """Yield the figure of texts per seed, S times (M,); its value by chance is that of the next record's text."""
+    references = [item.references for item in items]
+    values = [WRITTEN[metric](texts, references, contractions) for texts in written]
+    others = [WRITTEN[metric]([*texts[1:], *texts[:1]], references, contractions) for texts in written]
+    chance = float(torch.tensor(others, dtype=torch.float64).mean())
+    yield from over_seeds(metric, torch.tensor(values, dtype=torch.float64), chance)
+
+
+def _choice_top1(scores: Tensor, items: Sequence[Item]) -> Iterator[tuple[str, float]]:
+    chance = sum(1 / len(item.candidates) for item in items) / len(items)
+    own = torch.tensor([item.own for item in items])
+    hits = torch.stack([mean_ranks(seed, own) == 1 for seed in scores])
+    yield from over_seeds("top1", hits.double(), chance)
+
+
+def _auc(scores: Tensor, items: Sequence[Item]) -> Iterator[tuple[str, float]]:
+    positive = torch.tensor([item.own == 1 for item in items])
+    seeds = [dict(roc_auc("auc", probabilities(seed)[:, 1], positive)) for seed in scores]
+    yield from ((name, sum(seed[name] for seed in seeds) / len(seeds)) for name in seeds[0])
+
+
+def _ndcg(scores: Tensor, items: Sequence[Item]) -> Iterator[tuple[str, float]]:
+    gains = torch.tensor([item.gains for item in items])
+    chance = torch.stack([ndcg(seed.roll(1, 0), gains) for seed in scores])
+    yield from over_seeds("ndcg", torch.stack([ndcg(seed, gains) for seed in scores]), float(chance.mean()))
+    own = torch.tensor([item.own for item in items])
+    ranks = torch.stack([mean_ranks(seed, own) for seed in scores]).double()
+    yield from over_seeds("mean_rank", ranks, (gains.shape[1] + 1) / 2)
+
+
+def _mwap(scores: Tensor, items: Sequence[Item]) -> Iterator[tuple[str, float]]:
+    classes = torch.stack([weighted_precisions(seed, items) for seed in scores]).mean(0)
+    yield from mean("mwap", classes, precision_by_chance(items))
+
+
+SCORED: Mapping[str, Callable[[Tensor, Sequence[Item]], Iterator[tuple[str, float]]]] = {
+    "choice_top1": _choice_top1,
+    "auc": _auc,
+    "ndcg": _ndcg,
+    "mwap": _mwap,
+}
+"""(log likelihoods of candidates, (S, M, C), -inf where a record has fewer; records) -> figures."""
+
+
+def is_answered(item: Item) -> bool:
+    """Return whether a record's answer is published."""
+    return bool(item.references) or (item.own is not None)
