@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -47,6 +48,7 @@ def few_shot_of(model: Flamingo, transform: FlamingoTransform, data: str, settin
         return measure_benchmark(model, transform, data, settings)
     device, vocabulary = next(model.parameters()).device, transform.vocabulary
     plan = [(shots, seed) for shots in settings.shots for seed in range(settings.seeds)]
+    classes = () if settings.classes is None else load_classes(settings.classes)
     with ExitStack() as closing:
         source = dataset_source([data], partial(to_example, transform), closing, limit=settings.limit)
         items, skipped = read_all(source, settings)
@@ -56,17 +58,19 @@ def few_shot_of(model: Flamingo, transform: FlamingoTransform, data: str, settin
         pool = own if settings.pool is None else open_pool(settings.pool, transform, closing)
         most = max(shots or TEXT_ONLY for shots in settings.shots)
         pool.check_holds(most)
-        classes = () if settings.classes is None else load_classes(settings.classes)
         labels = labels_of(items, classes, settings.classes or "")
         similar = most_similar(model.vision, items, pool, most) if settings.rices else None
-        trials = Trials(model.eval(), vocabulary, items, pool, similar, settings, ImageEncoder(model, KEPT))
+        trials = Trials(model.eval(), vocabulary, items, pool, similar, settings)
         names = [name.shown for name in classes]
 
         def measure(numbers: Sequence[int]) -> dict[str, Tensor]:
+            # Tokens are kept within a batch only: which images are encoded together must not depend on a resume.
+            encoder = ImageEncoder(model, KEPT)
+            batch = replace(trials, encoder=encoder)
             pairs = [(items[number], items[(number + 1) % len(items)]) for number in numbers]
-            found = {"likelihoods": caption_log_likelihoods(model, pairs, vocabulary, trials.encoder)}
+            found = {"likelihoods": caption_log_likelihoods(model, pairs, vocabulary, encoder)}
             for shots, seed in plan:
-                given = trials.classes(numbers, shots, seed, names) if names else trials.texts(numbers, shots, seed)
+                given = batch.classes(numbers, shots, seed, names) if names else batch.texts(numbers, shots, seed)
                 found[f"{shots}.{seed}"] = pack(given)
             return found
 
