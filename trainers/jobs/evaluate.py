@@ -56,8 +56,9 @@ class EvaluationResult:
             "figures": dict(self.figures),
             "skipped": list(self.skipped),
         }
-        if self.predictions or self.texts:
-            plain["predictions"] = [item.to_plain() for item in (*self.predictions, *self.texts)]
+        listed = [item.to_plain() for item in self.predictions] + [item.to_plain() for item in self.texts]
+        if listed:
+            plain["predictions"] = listed
         return plain
 
 

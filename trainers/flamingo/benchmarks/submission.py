@@ -37,7 +37,7 @@ def _choices(items: Sequence[Item], scores: Tensor) -> bytes:
 
 def _ranks(items: Sequence[Item], scores: Tensor) -> bytes:
     """VisDial: the rank of each candidate, from 1."""
-    places = scores.argsort(1, descending=True, stable=True).argsort(1) + 1
+    places = scores.argsort(dim=1, descending=True, stable=True).argsort(1) + 1
     rows = zip(items, places.tolist(), strict=True)
     return _json([{**item.info, "ranks": ranks[: len(item.candidates)]} for item, ranks in rows])
 

@@ -27,6 +27,11 @@ class ShotPool:
     own: bool
     """Whether each query is in the pool itself."""
     where: str
+    """Path of the dataset."""
+    digest: str | None = None
+    """Digest of the dataset; None: the pool is a part of it."""
+    keys: Callable[[], list[str]] = list
+    """Returns the key of each example of a whole dataset, without reading it."""
 
     def check_holds(self, shots: int) -> None:
         """Raise InputError if there are fewer examples than `shots` for each query."""
@@ -49,7 +54,8 @@ class ShotPool:
                 example = self.read(number)
             except SKIPPABLE:
                 continue
-            if example.key != query.key and not np.array_equal(example.pixels, query.pixels):
+            same = (example.key and example.key == query.key) or np.array_equal(example.pixels, query.pixels)
+            if not same:
                 found.append(example)
         if len(found) < count:
             raise InputError(
@@ -64,7 +70,14 @@ def open_pool(path: str, transform: FlamingoTransform, closing: ExitStack) -> Sh
     """Return a dataset as a pool; samples are read when they are taken, and its files are closed with `closing`."""
     source = dataset_source([path], partial(to_example, transform), closing)
     items = list(source.items)
-    return ShotPool(len(items), lru_cache(KEPT)(lambda number: source.read(items[number])), False, path)
+    return ShotPool(
+        len(items),
+        lru_cache(KEPT)(lambda number: source.read(items[number])),
+        False,
+        path,
+        items[0][0].reader.indexes[0].digest,
+        lambda: [source.name(item) for item in items],
+    )
 
 
 def to_example(transform: FlamingoTransform, sample: TypedSample) -> Example:

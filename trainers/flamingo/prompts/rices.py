@@ -3,7 +3,7 @@
 Shapes: P examples of a pool, Q images or clips, E width of the embeddings.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from corpusloom.schemas.errors import InputError
 from corpusloom.trainers.flamingo.prompts.episodes import Example
 from corpusloom.trainers.flamingo.prompts.pool import ShotPool
+from corpusloom.trainers.flamingo.prompts.pool_embeddings import find_embeddings, nearest_examples
 from corpusloom.trainers.stream.plan import SKIPPABLE
 
 AT_ONCE = 64
@@ -24,21 +25,31 @@ MARGIN = 32
 def most_similar(tower: nn.Module, queries: Sequence[Example], pool: ShotPool, shots: int) -> list[list[int]]:
     """Return per query the numbers of the pool's examples with the most similar images, at least `shots`, best first.
 
-    Each image is embedded once. Raises InputError if no image of the pool can be read.
+    Each image is embedded once, or read from the embeddings that `loom embed` wrote beside the pool, if they are by the
+    same image tower. Raises InputError if no image of the pool can be read.
     """
+    embedded = find_embeddings(pool, tower)
+    if embedded is not None:
+        own = np.concatenate(list(_embed_queries(tower, queries)))
+        return nearest_examples(embedded, own, pool, shots + MARGIN)
     return nearest(tower, queries, embed_pool(tower, pool), shots)
 
 
 def nearest(
     tower: nn.Module, queries: Sequence[Example], pool: tuple[np.ndarray, np.ndarray], shots: int
 ) -> list[list[int]]:
-    """Return the same, given the pool's numbers and embeddings."""
+    """Return the same, given the numbers and the embeddings of the pool's examples."""
     numbers, embeddings = pool
-    found = []
-    for at in range(0, len(queries), AT_ONCE):
-        scores = embed(tower, [query.pixels for query in queries[at : at + AT_ONCE]]) @ embeddings.T
-        found += numbers[np.argsort(-scores, 1, kind="stable")[:, : shots + MARGIN]].tolist()
+    found, wanted = [], min(shots + MARGIN, len(numbers))
+    for part in _embed_queries(tower, queries):
+        scores = part @ embeddings.T
+        found += numbers[torch.from_numpy(scores).topk(wanted).indices.numpy()].tolist()
     return found
+
+
+def _embed_queries(tower: nn.Module, queries: Sequence[Example]) -> Iterator[np.ndarray]:
+    for at in range(0, len(queries), AT_ONCE):
+        yield embed(tower, [query.pixels for query in queries[at : at + AT_ONCE]])
 
 
 def embed_pool(tower: nn.Module, pool: ShotPool) -> tuple[np.ndarray, np.ndarray]:

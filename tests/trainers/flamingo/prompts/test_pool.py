@@ -51,5 +51,5 @@ def test_pages_have_no_captions() -> None:
         to_example(TRANSFORM, page())
 
 
-def _unread(number: int) -> None:
+def _unread(number: int) -> Example:
     raise SampleError("not_an_image")

@@ -33,7 +33,7 @@ def read_youcook2(source: Source) -> list[Item]:
     value = read_json(source.path)
     with record_errors(source.path):
         videos = [(name, video) for name, video in value["database"].items() if video["subset"] == source.split]
-    items = []
+    items: list[Item] = []
     for name, video in videos:
         with record_errors(f"{source.path}: {name}"):
             items += _steps(source, name, video)
