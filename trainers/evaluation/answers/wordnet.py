@@ -80,7 +80,7 @@ class WordNet:
 
 
 def read_wordnet(folder: str) -> WordNet:
-    """Read a folder with index.noun, data.noun, noun.exc and so on; InputError names a file that is absent or damaged."""
+    """Read a folder with index.noun, data.noun, noun.exc and so on; InputError names a file that cannot be read."""
     senses, irregular, above = (
         dict[tuple[str, str], str](),
         dict[tuple[str, str], str](),
