@@ -12,7 +12,7 @@ TABLE = "benchmarks.toml"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Benchmark:
+class FewShotBenchmark:
     """A benchmark: where its files are in a folder, and how a model is asked.
 
     Patterns are filled with the fields of a record, with `split`, and with `images` (see `image_splits`).
@@ -55,13 +55,13 @@ class Benchmark:
 
 
 @cache
-def benchmarks() -> dict[str, Benchmark]:
+def benchmarks() -> dict[str, FewShotBenchmark]:
     """Return all benchmarks by name."""
     rows = tables.load_toml(str(resources.files(__package__) / TABLE))
-    return {name: tables.build(Benchmark, row, where=f"{TABLE}: {name}") for name, row in rows.items()}
+    return {name: tables.build(FewShotBenchmark, row, where=f"{TABLE}: {name}") for name, row in rows.items()}
 
 
-def find(name: str) -> Benchmark:
+def find(name: str) -> FewShotBenchmark:
     """Return a benchmark; ConfigError with the nearest name for another."""
     known = benchmarks()
     if name not in known:

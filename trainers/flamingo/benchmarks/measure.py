@@ -17,7 +17,7 @@ from corpusloom.trainers.evaluation.captions import tokens
 from corpusloom.trainers.evaluation.captions.treebank import is_official
 from corpusloom.trainers.evaluation.finished import Measured
 from corpusloom.trainers.evaluation.written_texts import pack, unpack
-from corpusloom.trainers.flamingo.benchmarks.benchmark import Benchmark, find
+from corpusloom.trainers.flamingo.benchmarks.benchmark import FewShotBenchmark, find
 from corpusloom.trainers.flamingo.benchmarks.formats.readers import read_items
 from corpusloom.trainers.flamingo.benchmarks.items import Item
 from corpusloom.trainers.flamingo.benchmarks.media import read_pixels
@@ -78,7 +78,9 @@ def measure_benchmark(
     return _Outcome(benchmark, [items[number] for number in found.tensors["number"]], found, plan).figures(data)
 
 
-def open_support(benchmark: Benchmark, data: str, transform: FlamingoTransform, shots: Sequence[int]) -> ShotPool:
+def open_support(
+    benchmark: FewShotBenchmark, data: str, transform: FlamingoTransform, shots: Sequence[int]
+) -> ShotPool:
     """Return the records from which shots are taken; InputError if there are fewer than the most shots.
 
     Scored benchmarks need none for zero shots, and then their support split is not read.
@@ -107,7 +109,7 @@ def to_example(item: Item, transform: FlamingoTransform) -> Example:
 class _Outcome:
     """What a model gave for the records that could be read."""
 
-    benchmark: Benchmark
+    benchmark: FewShotBenchmark
     items: Sequence[Item]
     measured: Measured
     plan: Sequence[tuple[int, int]]

@@ -11,7 +11,7 @@ from torch import Tensor
 from corpusloom.trainers.flamingo.benchmarks.items import Item
 from corpusloom.trainers.flamingo.prompts.closed_ended import probabilities
 
-Outputs = Sequence[str] | Tensor
+ModelOutputs = Sequence[str] | Tensor
 """A text per record, or log likelihoods of candidates, (M, C), -inf where a record has fewer."""
 
 

@@ -1,4 +1,4 @@
-"""Outputs in the forms of submissions."""
+"""ModelOutputs in the forms of submissions."""
 
 import io
 import json
@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from corpusloom.trainers.flamingo.benchmarks.items import Item
-from corpusloom.trainers.flamingo.benchmarks.submission import FORMS, Outputs
+from corpusloom.trainers.flamingo.benchmarks.submission import FORMS, ModelOutputs
 
 TEXTS = ["a cat", "né"]
 SCORES = torch.tensor([[-1.0, -2.0], [-3.0, -1.0]])
@@ -43,7 +43,7 @@ def item(key: str | int) -> Item:
     ],
 )
 def test_a_json_form_is_that_of_its_benchmark(
-    form: str, keys: tuple[str | int, str | int], outputs: Outputs, wanted: object
+    form: str, keys: tuple[str | int, str | int], outputs: ModelOutputs, wanted: object
 ) -> None:
     ending, make = FORMS[form]
     assert ending == "json"

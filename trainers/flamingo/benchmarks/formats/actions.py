@@ -2,14 +2,14 @@
 
 from corpusloom.trainers.flamingo.benchmarks.formats.records import seconds
 from corpusloom.trainers.flamingo.benchmarks.formats.rows import read_rows, record_errors
-from corpusloom.trainers.flamingo.benchmarks.formats.source import Source
+from corpusloom.trainers.flamingo.benchmarks.formats.source import SplitSource
 from corpusloom.trainers.flamingo.benchmarks.items import Item
 
 POSITIVE, NEGATIVE = 1, 0
 """Annotations of the action of a record; others are hard negatives: the verb or the noun alone is right."""
 
 
-def read_actions(source: Source) -> list[Item]:
+def read_actions(source: SplitSource) -> list[Item]:
     """Return the parts of videos; the candidates of each are all actions, in the order of their class ids."""
     rows, actions = read_rows(source.path), dict[int, tuple[str, str]]()
     for number, row in enumerate(rows):

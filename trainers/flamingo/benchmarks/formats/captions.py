@@ -6,11 +6,11 @@ from collections.abc import Iterator
 from corpusloom.schemas.errors import InputError
 from corpusloom.trainers.clip.zero_shot.retrieval.karpathy import open_karpathy
 from corpusloom.trainers.flamingo.benchmarks.formats.rows import read_json, record_errors
-from corpusloom.trainers.flamingo.benchmarks.formats.source import Source
+from corpusloom.trainers.flamingo.benchmarks.formats.source import SplitSource
 from corpusloom.trainers.flamingo.benchmarks.items import Item
 
 
-def read_karpathy(source: Source) -> list[Item]:
+def read_karpathy(source: SplitSource) -> list[Item]:
     """Return the images of a split. Their names in a submission are COCO's numbers, or else those of the files."""
     return [
         Item(
@@ -28,7 +28,7 @@ def _image_id(name: str) -> str | int:
     return name.rsplit("/", 1)[-1] if number is None else int(number[1])
 
 
-def read_youcook2(source: Source) -> list[Item]:
+def read_youcook2(source: SplitSource) -> list[Item]:
     """Return the steps of the videos of a split; InputError if there is none."""
     value = read_json(source.path)
     with record_errors(source.path):
@@ -42,7 +42,7 @@ def read_youcook2(source: Source) -> list[Item]:
     return items
 
 
-def _steps(source: Source, name: str, video: dict[str, object]) -> Iterator[Item]:
+def _steps(source: SplitSource, name: str, video: dict[str, object]) -> Iterator[Item]:
     steps: object = video["annotations"]
     for step in steps if isinstance(steps, list) else []:
         start, end = step["segment"]

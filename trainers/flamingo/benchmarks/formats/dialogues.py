@@ -6,12 +6,12 @@ from typing import Any
 
 from corpusloom.schemas import storage
 from corpusloom.trainers.flamingo.benchmarks.formats.rows import read_json, read_rows, record_errors
-from corpusloom.trainers.flamingo.benchmarks.formats.source import Source
+from corpusloom.trainers.flamingo.benchmarks.formats.source import SplitSource
 from corpusloom.trainers.flamingo.benchmarks.items import Item
 from corpusloom.trainers.flamingo.prompts.episodes import dialogue
 
 
-def read_dialogues(source: Source) -> list[Item]:
+def read_dialogues(source: SplitSource) -> list[Item]:
     """Return the turns of a split; with a file of relevances, those that it has: one per dialogue."""
     with record_errors(source.path):
         data = read_json(source.path)["data"]
@@ -39,7 +39,7 @@ def _rated(item: Item, relevance: dict[tuple[int, int], tuple[float, ...]]) -> I
     return replace(item, gains=gains)
 
 
-def _turns(source: Source, row: dict[str, Any], questions: list[str], answers: list[str]) -> Iterator[Item]:
+def _turns(source: SplitSource, row: dict[str, Any], questions: list[str], answers: list[str]) -> Iterator[Item]:
     before: list[tuple[str, str]] = []
     for number, turn in enumerate(row["dialog"], 1):
         asked = questions[turn["question"]]

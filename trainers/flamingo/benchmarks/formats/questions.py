@@ -3,11 +3,11 @@
 from corpusloom.schemas import storage
 from corpusloom.trainers.flamingo.benchmarks.formats.records import texts_of
 from corpusloom.trainers.flamingo.benchmarks.formats.rows import read_rows, record_errors
-from corpusloom.trainers.flamingo.benchmarks.formats.source import Source
+from corpusloom.trainers.flamingo.benchmarks.formats.source import SplitSource
 from corpusloom.trainers.flamingo.benchmarks.items import Item
 
 
-def read_questions(source: Source) -> list[Item]:
+def read_questions(source: SplitSource) -> list[Item]:
     """Return a split's questions, without answers if there is no file of annotations."""
     answers = _answers(source.answers) if storage.exists(source.answers) else {}
     items = []

@@ -4,16 +4,16 @@ from collections.abc import Callable, Mapping
 
 from corpusloom.schemas import storage
 from corpusloom.schemas.errors import InputError
-from corpusloom.trainers.flamingo.benchmarks.benchmark import Benchmark
+from corpusloom.trainers.flamingo.benchmarks.benchmark import FewShotBenchmark
 from corpusloom.trainers.flamingo.benchmarks.formats.actions import read_actions
 from corpusloom.trainers.flamingo.benchmarks.formats.captions import read_karpathy, read_youcook2
 from corpusloom.trainers.flamingo.benchmarks.formats.dialogues import read_dialogues
 from corpusloom.trainers.flamingo.benchmarks.formats.questions import read_questions
 from corpusloom.trainers.flamingo.benchmarks.formats.records import read_records
-from corpusloom.trainers.flamingo.benchmarks.formats.source import Source
+from corpusloom.trainers.flamingo.benchmarks.formats.source import SplitSource
 from corpusloom.trainers.flamingo.benchmarks.items import Item
 
-READERS: Mapping[str, Callable[[Source], list[Item]]] = {
+READERS: Mapping[str, Callable[[SplitSource], list[Item]]] = {
     "actions": read_actions,
     "dialogues": read_dialogues,
     "karpathy": read_karpathy,
@@ -23,8 +23,8 @@ READERS: Mapping[str, Callable[[Source], list[Item]]] = {
 }
 
 
-def read_items(benchmark: Benchmark, folder: str, split: str) -> list[Item]:
+def read_items(benchmark: FewShotBenchmark, folder: str, split: str) -> list[Item]:
     """Return the records of a benchmark's split in a folder."""
     if not storage.is_folder(folder):
         raise InputError("no such folder", where=folder, remedy="--data is the folder of the benchmark's files")
-    return READERS[benchmark.reader](Source(benchmark, folder, split))
+    return READERS[benchmark.reader](SplitSource(benchmark, folder, split))

@@ -4,12 +4,12 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from corpusloom.schemas import storage
-from corpusloom.trainers.flamingo.benchmarks.formats.rows import Row, read_names, read_rows, record_errors
-from corpusloom.trainers.flamingo.benchmarks.formats.source import Source
+from corpusloom.trainers.flamingo.benchmarks.formats.rows import RawRecord, read_names, read_rows, record_errors
+from corpusloom.trainers.flamingo.benchmarks.formats.source import SplitSource
 from corpusloom.trainers.flamingo.benchmarks.items import Item
 
 
-def read_records(source: Source) -> list[Item]:
+def read_records(source: SplitSource) -> list[Item]:
     """Return a split's records; InputError names the file and the record that cannot be used."""
     benchmark = source.benchmark
     names = read_names(storage.join(source.folder, benchmark.names)) if benchmark.names else {}
@@ -20,7 +20,7 @@ def read_records(source: Source) -> list[Item]:
     return items
 
 
-def _named(row: Row, names: dict[str, str]) -> Row:
+def _named(row: RawRecord, names: dict[str, str]) -> RawRecord:
     """Return a row with the `name` of its video, looked up by `video`, or by vid and the number `video_id` (MSVD)."""
     if not names:
         return row
@@ -28,7 +28,7 @@ def _named(row: Row, names: dict[str, str]) -> Row:
     return {**row, "name": names.get(key, key)}
 
 
-def _item(source: Source, row: Row) -> Item:
+def _item(source: SplitSource, row: RawRecord) -> Item:
     benchmark = source.benchmark
     answers = tuple(text for field in benchmark.references if field in row for text in texts_of(row[field]))
     candidates = tuple(texts_of(row[benchmark.choices], "choice")) if benchmark.choices else benchmark.candidates
@@ -55,13 +55,13 @@ def gains_of(own: int | None, count: int) -> tuple[float, ...]:
     return () if own is None else tuple(float(number == own) for number in range(count))
 
 
-def key_of(pattern: str, row: Row) -> str | int:
+def key_of(pattern: str, row: RawRecord) -> str | int:
     """Return a record's name; a pattern of one field keeps that field's type."""
     name = pattern[1:-1]
     return row[name] if name in row and isinstance(row[name], int) else pattern.format_map(row)
 
 
-def seconds(row: Row, name: str) -> float | None:
+def seconds(row: RawRecord, name: str) -> float | None:
     """Return a time in seconds; None if the record has none."""
     return None if row.get(name) in (None, "") else float(row[name])
 

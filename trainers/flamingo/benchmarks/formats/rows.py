@@ -10,7 +10,7 @@ from typing import Any
 from corpusloom.schemas import storage
 from corpusloom.schemas.errors import InputError
 
-Row = Mapping[str, Any]
+RawRecord = Mapping[str, Any]
 _REMEDY = "give the file as it is published (docs/formats.md)"
 
 
@@ -19,7 +19,7 @@ def read_json(path: str) -> Any:
     return _parsed(path, json.loads, _bytes(path))
 
 
-def read_rows(path: str, records: str = "") -> list[Row]:
+def read_rows(path: str, records: str = "") -> list[RawRecord]:
     """Return the records of a .csv, .jsonl or .json file, of the latter those under the key `records`."""
     if path.endswith(".csv"):
         rows: Any = list(

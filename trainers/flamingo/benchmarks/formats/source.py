@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from corpusloom.schemas import storage
-from corpusloom.trainers.flamingo.benchmarks.benchmark import Benchmark
+from corpusloom.trainers.flamingo.benchmarks.benchmark import FewShotBenchmark
 
 
 @dataclass(frozen=True, slots=True)
-class Source:
+class SplitSource:
     """A benchmark's split in a folder."""
 
-    benchmark: Benchmark
+    benchmark: FewShotBenchmark
     folder: str
     split: str
 

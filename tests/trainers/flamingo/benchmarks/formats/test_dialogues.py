@@ -8,7 +8,7 @@ import pytest
 from corpusloom.schemas.errors import InputError
 from corpusloom.trainers.flamingo.benchmarks.benchmark import find
 from corpusloom.trainers.flamingo.benchmarks.formats.dialogues import read_dialogues
-from corpusloom.trainers.flamingo.benchmarks.formats.source import Source
+from corpusloom.trainers.flamingo.benchmarks.formats.source import SplitSource
 from tests.trainers.flamingo.benchmarks.folders import write
 
 TURNS = [
@@ -27,7 +27,7 @@ DENSE = "visdial_1.0_val_dense_annotations.json"
 
 def test_a_turn_is_asked_after_the_caption_and_those_before(tmp_path: Path) -> None:
     write(tmp_path, "visdial_1.0_val.json", DATA)
-    first, second = read_dialogues(Source(find("visdial"), str(tmp_path), "val"))
+    first, second = read_dialogues(SplitSource(find("visdial"), str(tmp_path), "val"))
     assert first.prompt == "a cat Question: is it black Answer:"
     assert second.prompt == "a cat Question: is it black Answer: yes Question: is it old Answer:"
     assert (second.candidates, second.answer, second.gains) == (("no", "yes"), "no", ())
@@ -38,7 +38,7 @@ def test_a_turn_is_asked_after_the_caption_and_those_before(tmp_path: Path) -> N
 def test_with_relevances_the_turns_are_those_that_have_them(tmp_path: Path) -> None:
     write(tmp_path, "visdial_1.0_val.json", DATA)
     write(tmp_path, DENSE, [{"image_id": 7, "round_id": 2, "gt_relevance": [1.0, 0.5]}])
-    (item,) = read_dialogues(Source(find("visdial"), str(tmp_path), "val"))
+    (item,) = read_dialogues(SplitSource(find("visdial"), str(tmp_path), "val"))
     assert (item.key, item.gains) == ("7_2", (1.0, 0.5))
 
 
@@ -46,4 +46,4 @@ def test_another_number_of_relevances_is_an_error(tmp_path: Path) -> None:
     write(tmp_path, "visdial_1.0_val.json", DATA)
     write(tmp_path, DENSE, [{"image_id": 7, "round_id": 2, "gt_relevance": [1.0]}])
     with pytest.raises(InputError, match="record 0: ValueError: 1 relevances of 2 candidates"):
-        read_dialogues(Source(find("visdial"), str(tmp_path), "val"))
+        read_dialogues(SplitSource(find("visdial"), str(tmp_path), "val"))
