@@ -4,20 +4,16 @@ Shapes: S seeds, M records, C candidates of a record, at most.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from corpusloom.schemas import storage
-from corpusloom.schemas.errors import InputError
-from corpusloom.trainers.evaluation.answers import normalise
+from corpusloom.trainers.evaluation.answers import accuracy, normalise
 from corpusloom.trainers.evaluation.answers.normalise import load_contractions
 from corpusloom.trainers.evaluation.answers.wordnet import WordNet, read_wordnet
 from corpusloom.trainers.evaluation.answers.wups import wups
-
-from corpusloom.trainers.evaluation.answers import accuracy
 from corpusloom.trainers.evaluation.captions.cider import cider
 from corpusloom.trainers.evaluation.captions.treebank import words_of_captions
 from corpusloom.trainers.evaluation.figures import mean, over_seeds
@@ -40,11 +36,11 @@ class Tables:
 
 
 def read_tables(folder: str, metric: str) -> Tables:
-    """Return the tables in a benchmark's folder; our own contractions stand for absent ones."""
+    """Return the tables in a benchmark's folder: InputError for WUPS without WordNet; contractions may be our own."""
     table, words = storage.join(folder, CONTRACTIONS), storage.join(folder, WORDNET)
     return Tables(
         load_contractions(table) if storage.exists(table) else normalise.CONTRACTIONS,
-        read_wordnet(words) if metric == "wups" and storage.is_folder(words) else None,
+        read_wordnet(words) if metric == "wups" else None,
     )
 
 
@@ -61,9 +57,7 @@ def _each(measure: Callable[[str, Sequence[str], Mapping[str, str]], float]) -> 
 
 
 def _wups(texts: Sequence[str], references: References, tables: Tables) -> list[float]:
-    wordnet = tables.wordnet
-    if wordnet is None:
-        raise InputError("WUPS needs WordNet", where=WORDNET, remedy="copy the folder dict of WordNet there")
+    wordnet = tables.wordnet or WordNet({}, {}, {})
     pairs = zip(texts, references, strict=True)
     return [max(wups(text, reference, wordnet) for reference in own) for text, own in pairs]
 
@@ -77,6 +71,10 @@ WRITTEN: Mapping[str, Written] = {
     "top1": _each(accuracy.top1),
     "wups": _wups,
 }
+
+
+NORMALISED = ("vqa_accuracy", "ivqa_accuracy", "top1")
+"""Figures of texts that are compared in their normal forms, so with a table of contractions."""
 
 
 def written_figures(
