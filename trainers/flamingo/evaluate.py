@@ -26,7 +26,8 @@ from corpusloom.trainers.flamingo.data import FlamingoTransform, Vocabulary
 from corpusloom.trainers.flamingo.model import Flamingo
 from corpusloom.trainers.flamingo.prompts.episodes import TEXT_ONLY, Example
 from corpusloom.trainers.flamingo.prompts.few_shot import Trials
-from corpusloom.trainers.flamingo.prompts.pool import ShotPool, open_pool, to_example
+from corpusloom.trainers.flamingo.prompts.image_encoder import ImageEncoder
+from corpusloom.trainers.flamingo.prompts.pool import KEPT, ShotPool, open_pool, to_example
 from corpusloom.trainers.flamingo.prompts.rices import most_similar
 from corpusloom.trainers.flamingo.prompts.sequence import score
 
@@ -58,12 +59,12 @@ def few_shot_of(model: Flamingo, transform: FlamingoTransform, data: str, settin
         classes = () if settings.classes is None else load_classes(settings.classes)
         labels = labels_of(items, classes, settings.classes or "")
         similar = most_similar(model.vision, items, pool, most) if settings.rices else None
-        trials = Trials(model.eval(), vocabulary, items, pool, similar, settings)
+        trials = Trials(model.eval(), vocabulary, items, pool, similar, settings, ImageEncoder(model, KEPT))
         names = [name.shown for name in classes]
 
         def measure(numbers: Sequence[int]) -> dict[str, Tensor]:
             pairs = [(items[number], items[(number + 1) % len(items)]) for number in numbers]
-            found = {"likelihoods": caption_log_likelihoods(model, pairs, vocabulary)}
+            found = {"likelihoods": caption_log_likelihoods(model, pairs, vocabulary, trials.encoder)}
             for shots, seed in plan:
                 given = trials.classes(numbers, shots, seed, names) if names else trials.texts(numbers, shots, seed)
                 found[f"{shots}.{seed}"] = pack(given)
@@ -95,14 +96,19 @@ def labels_of(items: Sequence[Example], classes: Sequence[ClassName], where: str
     return [shown[folded(item.text)] for item in items]
 
 
-def caption_log_likelihoods(model: Flamingo, pairs: Sequence[Sequence[Example]], vocabulary: Vocabulary) -> Tensor:
+def caption_log_likelihoods(
+    model: Flamingo,
+    pairs: Sequence[Sequence[Example]],
+    vocabulary: Vocabulary,
+    encoder: ImageEncoder | None = None,
+) -> Tensor:
     """Return the log likelihood of each pair's first caption with its own image and with the second's: (M, 2).
 
     A caption is compared with one other image only, so that the comparisons are independent.
     """
     rows = [[item.pixels] for pair in pairs for item in pair]
     texts = [[pair[0].text] for pair in pairs for _ in pair]
-    return torch.cat(score(model, rows, texts, vocabulary)).view(len(pairs), 2)
+    return torch.cat(score(model, rows, texts, vocabulary, encoder)).view(len(pairs), 2)
 
 
 def right_against_wrong(scores: Tensor) -> Iterator[tuple[str, float]]:

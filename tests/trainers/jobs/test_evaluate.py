@@ -212,7 +212,7 @@ def test_a_killed_evaluation_goes_on_with_the_batches_that_are_kept_beside_its_r
     path, out = request.getfixturevalue(family), tmp_path / "figures.json"
     settings = EvaluationSettings(batch_size=4, shots=(1,))
     whole = evaluation.evaluate(kind, path, pairs, settings)
-    load, limits = registry.load_evaluated, [3, 100]
+    load, limits = registry.load_evaluated, [2, 100]
     counted: list[Any] = []
 
     def loaded(*arguments: str) -> Any:

@@ -34,6 +34,7 @@ from corpusloom.trainers.flamingo.data import FlamingoTransform
 from corpusloom.trainers.flamingo.model import Flamingo
 from corpusloom.trainers.flamingo.prompts.episodes import TEXT_ONLY, Example
 from corpusloom.trainers.flamingo.prompts.few_shot import Trials
+from corpusloom.trainers.flamingo.prompts.image_encoder import ImageEncoder
 from corpusloom.trainers.flamingo.prompts.pool import KEPT, ShotPool
 from corpusloom.trainers.flamingo.prompts.rices import embed_pool, nearest
 
@@ -52,7 +53,7 @@ def measure_benchmark(
     items = read_items(benchmark, data, settings.split or benchmark.query)[: settings.limit]
     tables = read_tables(data, benchmark.metric)
     pool = open_support(benchmark, data, transform, settings.shots)
-    trials = Trials(model.eval(), transform.vocabulary, (), pool, None, settings)
+    trials = Trials(model.eval(), transform.vocabulary, (), pool, None, settings, ImageEncoder(model, KEPT))
     embedded = embed_pool(model.vision, pool) if settings.rices else None
     plan = [(shots, seed) for shots in settings.shots for seed in range(settings.seeds)]
     most, width = max(settings.shots), max(len(item.candidates) for item in items)

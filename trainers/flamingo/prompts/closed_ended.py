@@ -11,6 +11,7 @@ from torch import Tensor
 from corpusloom.trainers.flamingo.data import Vocabulary
 from corpusloom.trainers.flamingo.model import Flamingo
 from corpusloom.trainers.flamingo.prompts.episodes import CAPTION, Example, answer, episode, opening_of
+from corpusloom.trainers.flamingo.prompts.image_encoder import ImageEncoder
 from corpusloom.trainers.flamingo.prompts.sequence import score
 
 ENSEMBLE = 6
@@ -25,6 +26,7 @@ def score_candidates(
     prompt: str = CAPTION,
     *,
     permutations: int = 1,
+    encoder: ImageEncoder | None = None,
 ) -> list[Tensor]:
     """Return the log likelihood of each candidate after each query and its shots: (C,) per query.
 
@@ -40,7 +42,7 @@ def score_candidates(
     rows = [episode(asked[number][0], shots, prompt) for number, shots in ordered]
     openings = [opening_of(query, prompt) for query, _ in asked]
     endings = [[answer(opening, text) for text in texts] for opening, texts in zip(openings, candidates, strict=True)]
-    found = iter(score(model, rows, [endings[number] for number, _ in ordered], vocabulary))
+    found = iter(score(model, rows, [endings[number] for number, _ in ordered], vocabulary, encoder))
     counts = [len(orders(len(shots), permutations)) for _, shots in asked]
     return [torch.stack(list(itertools.islice(found, count))).mean(0) for count in counts]
 

@@ -11,6 +11,7 @@ from corpusloom.trainers.flamingo.decoding import DecodingConfig
 from corpusloom.trainers.flamingo.model import Flamingo
 from corpusloom.trainers.flamingo.prompts.closed_ended import score_candidates
 from corpusloom.trainers.flamingo.prompts.episodes import TEXT_ONLY, Example, episode, shuffled, trim
+from corpusloom.trainers.flamingo.prompts.image_encoder import ImageEncoder
 from corpusloom.trainers.flamingo.prompts.pool import ShotPool
 from corpusloom.trainers.flamingo.prompts.sequence import generate
 
@@ -26,6 +27,8 @@ class Trials:
     similar: Sequence[Sequence[int]] | Mapping[int, Sequence[int]] | None
     """Numbers of similar examples per query, best first; None: shots are drawn at random."""
     settings: EvaluationSettings
+    encoder: ImageEncoder | None = None
+    """Holds the visual tokens of images that come again; None: each call encodes its own."""
 
     def shots(self, number: int, count: int, seed: int) -> list[Example]:
         """Return the shots of a query: random ones in random order, or the most similar ones, the best last."""
@@ -45,7 +48,8 @@ class Trials:
             )
             for number in numbers
         ]
-        return [trim(text) for text in generate(self.model, rows, self.vocabulary, self._decoding())]
+        written = generate(self.model, rows, self.vocabulary, self._decoding(), self.encoder)
+        return [trim(text) for text in written]
 
     def classes(self, numbers: Sequence[int], count: int, seed: int, classes: Sequence[str]) -> list[str]:
         """Return the likeliest of all classes for each query."""
@@ -59,7 +63,13 @@ class Trials:
         asked = [(self.queries[number], self.shots(number, count, seed)) for number in numbers]
         settings = self.settings
         return score_candidates(
-            self.model, asked, candidates, self.vocabulary, settings.prompt, permutations=settings.ensemble
+            self.model,
+            asked,
+            candidates,
+            self.vocabulary,
+            settings.prompt,
+            permutations=settings.ensemble,
+            encoder=self.encoder,
         )
 
     def _decoding(self) -> DecodingConfig:

@@ -15,7 +15,7 @@ from corpusloom.trainers.stream.plan import SKIPPABLE
 from corpusloom.trainers.stream.samples.typed import ClipSample, PairSample, TypedSample
 
 KEPT = 2048
-"""Decoded examples in memory: as many as the paper's support sets have (section 4.1.2)."""
+"""Examples in memory, decoded or encoded: as many as the paper's support sets have (section 4.1.2)."""
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from corpusloom.schemas.errors import ConfigError, InputError
 from corpusloom.trainers.flamingo.data import IMAGE_TAG, Vocabulary, make_phi
 from corpusloom.trainers.flamingo.decoding import DecodingConfig, Prompts, decode, pad_prompts
 from corpusloom.trainers.flamingo.model import DecodingCache, Flamingo
+from corpusloom.trainers.flamingo.prompts.image_encoder import ImageEncoder
 
 Piece = str | np.ndarray
 """A text, or an image or clip as pixels, (T, 3, S, S) uint8; T is 1 for an image."""
@@ -25,8 +26,6 @@ PromptRow = Sequence[Piece]
 """The pieces of one prompt in order."""
 EOC = "<EOC>"
 """Piece at the end of an example (section 3.2.1)."""
-FRAMES_AT_ONCE = 128
-"""Frames that are encoded together."""
 CONTINUATIONS_AT_ONCE = 64
 """Continuations that are read together."""
 
@@ -98,28 +97,40 @@ def check_fits(prompt: PromptIds, new: int, context: int, vocabulary: Vocabulary
 
 
 @torch.no_grad()
-def generate(model: Flamingo, rows: Sequence[PromptRow], vocabulary: Vocabulary, config: DecodingConfig) -> list[str]:
+def generate(
+    model: Flamingo,
+    rows: Sequence[PromptRow],
+    vocabulary: Vocabulary,
+    config: DecodingConfig,
+    encoder: ImageEncoder | None = None,
+) -> list[str]:
     """Return the text that a model writes after each prompt, up to <EOC>, <EOS> or `config.limit` tokens, stripped.
 
-    Raises ConfigError, before any image is encoded, for a prompt that is longer than the context.
+    Images that an `encoder` still holds are not encoded again. Raises ConfigError, before any image is encoded, for a
+    prompt that is longer than the context.
     """
-    prompts = make_prompts(model, rows, vocabulary, config.limit)
+    prompts = make_prompts(model, rows, vocabulary, config.limit, encoder)
     made = decode(model, prompts, config, (vocabulary.eoc, vocabulary.eos))
     return [vocabulary.tokenizer.text(ids).strip() for ids in made]
 
 
 @torch.no_grad()
 def score(
-    model: Flamingo, rows: Sequence[PromptRow], continuations: Sequence[Sequence[str]], vocabulary: Vocabulary
+    model: Flamingo,
+    rows: Sequence[PromptRow],
+    continuations: Sequence[Sequence[str]],
+    vocabulary: Vocabulary,
+    encoder: ImageEncoder | None = None,
 ) -> list[Tensor]:
     """Return per prompt the log likelihood of each of its continuations, with the <EOC> after it: B times (C,).
 
     It is the sum over the tokens. With its <EOC> a text is not likelier for being the beginning of another. A prompt is
-    read once for all of its continuations. Raises ConfigError if a prompt and a continuation do not fit the context.
+    read once for all of its continuations, and images that an `encoder` still holds are not encoded again. Raises
+    ConfigError if a prompt and a continuation do not fit the context.
     """
     endings = [[[*vocabulary.ids(text), vocabulary.eoc] for text in texts] for texts in continuations]
     longest = max(len(ids) for texts in endings for ids in texts)
-    prompts, cache = make_prompts(model, rows, vocabulary, longest), DecodingCache()
+    prompts, cache = make_prompts(model, rows, vocabulary, longest, encoder), DecodingCache()
     first = model(prompts.tokens, prompts.visual, prompts.phi, prompts.real, cache)[:, -1:]
     flat = [(row, ids) for row, texts in enumerate(endings) for ids in texts]
     parts = [flat[at : at + CONTINUATIONS_AT_ONCE] for at in range(0, len(flat), CONTINUATIONS_AT_ONCE)]
@@ -148,31 +159,12 @@ def _read(
     return taken.masked_fill(~real, 0).sum(1)
 
 
-def make_prompts(model: Flamingo, rows: Sequence[PromptRow], vocabulary: Vocabulary, new: int) -> Prompts:
+def make_prompts(
+    model: Flamingo, rows: Sequence[PromptRow], vocabulary: Vocabulary, new: int, encoder: ImageEncoder | None = None
+) -> Prompts:
     """Return prompts as a batch with encoded images, and set the model to evaluation; `new` as in `check_fits`."""
     model.eval()
     read = [row_ids(row, vocabulary) for row in rows]
     check_fits(max(read, key=lambda prompt: len(prompt.ids)), new, model.language.context, vocabulary)
-    return pad_prompts([(prompt.ids, prompt.phi) for prompt in read], encode(model, rows), vocabulary.pad)
-
-
-def encode(model: Flamingo, rows: Sequence[PromptRow]) -> list[Tensor]:
-    """Return the visual tokens of each prompt's images and clips, (N, R, W); a repeated array is encoded once."""
-    device = next(model.parameters()).device
-    by_frames: dict[int, dict[int, np.ndarray]] = {}
-    for piece in (piece for row in rows for piece in row):
-        if isinstance(piece, np.ndarray):
-            by_frames.setdefault(len(piece), {})[id(piece)] = piece
-    visual: dict[int, Tensor] = {}
-    for frames, distinct in by_frames.items():
-        names, pixels = list(distinct), list(distinct.values())
-        step = max(1, FRAMES_AT_ONCE // frames)
-        for at in range(0, len(names), step):
-            batch = torch.from_numpy(np.stack(pixels[at : at + step]))[:, None].to(device)
-            visual |= zip(names[at : at + step], model.encode_images(batch)[:, 0], strict=True)
-    if not visual:
-        blank = torch.zeros(1, 1, 1, 3, model.image_size, model.image_size, dtype=torch.uint8, device=device)
-        return [model.encode_images(blank)[0, :0]] * len(rows)
-    none = next(iter(visual.values()))[None][:0]
-    found = [[visual[id(piece)] for piece in row if isinstance(piece, np.ndarray)] for row in rows]
-    return [torch.stack(images) if images else none for images in found]
+    visual = (encoder or ImageEncoder(model))(rows)
+    return pad_prompts([(prompt.ids, prompt.phi) for prompt in read], visual, vocabulary.pad)

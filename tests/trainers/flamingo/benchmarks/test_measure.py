@@ -5,6 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
+from torch import Tensor
 
 from corpusloom.schemas.errors import ConfigError, InputError
 from corpusloom.trainers.evaluation.batches import EvaluationSettings
@@ -14,8 +16,27 @@ from corpusloom.trainers.flamingo.data import FlamingoTransform
 from corpusloom.trainers.flamingo.model import Flamingo
 from tests.trainers.flamingo.benchmarks.folders import hatefulmemes, okvqa, table, write
 from tests.trainers.flamingo.test_data import VOCABULARY
+from tests.trainers.flamingo.test_model import SHAPE, Eyes
+from tests.trainers.lm.tiny import tiny
 
 TRANSFORM = FlamingoTransform(VOCABULARY, FlamingoDataConfig(), 8, augment=False)
+
+
+class Tower(Eyes):
+    """Eyes whose embedding is the mean over the grid."""
+
+    def forward(self, images: Tensor) -> Tensor:
+        """(B, 3, 8, 8) -> (B, 12)."""
+        return self.grid(images).mean(1)
+
+
+@pytest.fixture(scope="module")
+def model() -> Flamingo:
+    """Return a small Flamingo with a context for prompts of letters."""
+    torch.manual_seed(0)
+    return Flamingo(SHAPE, Tower(), tiny("gpt2", vocab_size=VOCABULARY.eoc, n_positions=512, n_layer=1)).eval()
+
+
 SETTINGS = EvaluationSettings(benchmark="okvqa", shots=(0, 2), seeds=2, beams=1, batch_size=2, workers=1)
 
 

@@ -12,6 +12,7 @@ from corpusloom.trainers.flamingo.data import pair_ids
 from corpusloom.trainers.flamingo.decoding import DecodingConfig
 from corpusloom.trainers.flamingo.model import Flamingo
 from corpusloom.trainers.flamingo.prompts import sequence
+from corpusloom.trainers.flamingo.prompts.image_encoder import ImageEncoder
 from corpusloom.trainers.flamingo.prompts.sequence import EOC, generate, parse_prompt, row_ids, score
 from tests.trainers.flamingo.test_data import VOCABULARY
 
@@ -64,18 +65,11 @@ def test_scores_are_the_log_likelihoods_of_a_whole_pass_over_each_text(model: Fl
 def whole_pass(model: Flamingo, row: sequence.PromptRow, text: str) -> float:
     """Return the log likelihood of a text and <EOC> after a prompt, without padding and cache."""
     prompt, ending = row_ids(row, VOCABULARY), [*VOCABULARY.ids(text), VOCABULARY.eoc]
-    visual = F.pad(sequence.encode(model, [row])[0], (0, 0, 0, 0, 0, 1))[None]
+    visual = F.pad(ImageEncoder(model)([row])[0], (0, 0, 0, 0, 0, 1))[None]
     phi = torch.tensor([prompt.phi + [prompt.phi[-1]] * len(ending)])
     logits = model(torch.tensor([prompt.ids + ending]), visual, phi)
     scores = F.log_softmax(logits[0, -len(ending) - 1 : -1], -1)
     return float(scores.gather(-1, torch.tensor(ending)[:, None]).sum())
-
-
-def test_an_image_in_several_prompts_is_encoded_once(model: Flamingo) -> None:
-    with mock.patch.object(model, "encode_images", wraps=model.encode_images) as encode:
-        found = sequence.encode(model, [[RED, BLUE], [BLUE, RED, RED], [CLIP]])
-    assert [call.args[0].shape[:3] for call in encode.call_args_list] == [(2, 1, 1), (1, 1, 3)]
-    assert torch.equal(found[0][[1, 0, 0]], found[1])
 
 
 def test_a_prompt_beyond_the_context_says_how_many_shots_fit(model: Flamingo) -> None:
