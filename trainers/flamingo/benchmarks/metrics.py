@@ -85,14 +85,14 @@ def written_figures(
     values = [WRITTEN[metric](texts, references, tables) for texts in written]
     others = [WRITTEN[metric]([*texts[1:], *texts[:1]], references, tables) for texts in written]
     chance = float(torch.tensor(others, dtype=torch.float64).mean())
-    yield from over_seeds(metric, torch.tensor(values, dtype=torch.float64), chance)
+    yield from over_seeds(metric, torch.tensor(values, dtype=torch.float64), chance, shares=metric != "cider")
 
 
 def _choice_top1(scores: Tensor, items: Sequence[Item]) -> Iterator[tuple[str, float]]:
     chance = sum(1 / len(item.candidates) for item in items) / len(items)
     own = torch.tensor([item.own for item in items])
     hits = torch.stack([mean_ranks(seed, own) == 1 for seed in scores])
-    yield from over_seeds("top1", hits.double(), chance)
+    yield from over_seeds("top1", hits.double(), chance, shares=True)
 
 
 def _auc(scores: Tensor, items: Sequence[Item]) -> Iterator[tuple[str, float]]:
