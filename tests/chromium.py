@@ -10,6 +10,8 @@ import pytest
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome")
 CHROMIUM = next((found for name in _NAMES if (found := shutil.which(name))), "")
+PATIENCE = 120_000
+"""Milliseconds in which Chromium opens a page, also on a machine that is busy with other tests."""
 needs_chromium = pytest.mark.skipif(
     not CHROMIUM and not os.environ.get("LOOM_NOTHING_LEFT_OUT"), reason="no Chromium here: apt install chromium"
 )

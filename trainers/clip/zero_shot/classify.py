@@ -13,7 +13,7 @@ from corpusloom.trainers.clip.model import CLIP
 from corpusloom.trainers.clip.tokens.of_model import CaptionTokenizer
 from corpusloom.trainers.clip.zero_shot.benchmarks import Benchmark, is_benchmark, open_benchmark
 from corpusloom.trainers.clip.zero_shot.class_embeddings import class_embeddings
-from corpusloom.trainers.clip.zero_shot.class_names import ClassName
+from corpusloom.trainers.clip.zero_shot.class_names import ClassName, folded
 from corpusloom.trainers.clip.zero_shot.embed_images import EmbeddedImages, embed_images, thumbnails_of
 from corpusloom.trainers.clip.zero_shot.figures import (
     Ranking,
@@ -21,7 +21,7 @@ from corpusloom.trainers.clip.zero_shot.figures import (
     precision_figures,
     rank_classes,
 )
-from corpusloom.trainers.clip.zero_shot.image_folders import ImageFolder, open_folder
+from corpusloom.trainers.clip.zero_shot.image_folders import ImageFolder, listed, open_folder
 from corpusloom.trainers.clip.zero_shot.templates import PHOTO, PLACEHOLDER, load_templates
 from corpusloom.trainers.evaluation.batches import EvaluationSettings, Figures
 from corpusloom.trainers.evaluation.figures import check_finite
@@ -69,7 +69,12 @@ def classify_images(
         values | {"skipped": float(len(found.skipped))},
         found.skipped,
         found.reused,
-        notes=(*images.notes, *_cut_texts(tokenizer, images.classes, templates)),
+        notes=(
+            *images.notes,
+            *_cut_texts(tokenizer, images.classes, templates),
+            *_shared_names(images.classes),
+            *_absent_classes(images.classes, labels),
+        ),
         classes=tuple(name.shown for name in images.classes),
         predictions=predictions_of(images.classes, found, ranking),
         thumbnails=partial(thumbnails_of, images),
@@ -85,6 +90,24 @@ def _cut_texts(
         equal = sum(count for count in rows.values() if count > 1)
         if equal:
             yield f"{equal:,} classes have the text of another one: the model reads {tokenizer.context} tokens per text"
+
+
+def _shared_names(classes: tuple[ClassName, ...]) -> Iterator[str]:
+    """Yield a note if a name belongs to several classes: its text is in the mean of each of them."""
+    counts = Counter(name for one in classes for name in {folded(name) for name in one.names})
+    shared = [name for name, count in counts.items() if count > 1]
+    if shared:
+        yield f"names of several classes: {listed(shared)}"
+
+
+def _absent_classes(classes: tuple[ClassName, ...], labels: torch.Tensor | None) -> Iterator[str]:
+    """Yield a note if classes have no image that could be read: they are not in the mean recall per class."""
+    if labels is None:
+        return
+    found = set(labels.tolist())
+    absent = [name.shown for place, name in enumerate(classes) if place not in found]
+    if absent:
+        yield f"classes without an image, which mean_class_recall leaves out: {listed(absent)}"
 
 
 def templates_of(images: ClassifiedImages, name: str | None) -> tuple[str, ...]:

@@ -86,7 +86,7 @@ def open_folder(folder: str, classes: str | None = None) -> ImageFolder:
     notes = [f"left out, as their endings are not read: {_counted(others)}"] if others else []
     empty = [name for name in storage.folders(folder) if name not in folders and not _is_hidden(name)]
     if own and empty:
-        notes.append(f"folders without a picture: {_listed(empty)}")
+        notes.append(f"folders without a picture: {listed(empty)}")
     if given is not None and folders and not own:
         notes.append("the folders are no classes, so the pictures are without labels")
     return ImageFolder(folder, known, tuple(sorted(files, key=lambda file: file.label)), bool(own), tuple(notes))
@@ -125,7 +125,7 @@ def _labels(folder: str, folders: list[str], given: tuple[ClassName, ...] | None
     found = {name: numbers[folded(name)] for name in folders if folded(name) in numbers}
     missing = [name for name in folders if name not in found]
     if found and missing:
-        what = f"{len(missing)} of {len(folders)} folders are no class: {_listed(missing)}"
+        what = f"{len(missing)} of {len(folders)} folders are no class: {listed(missing)}"
         remedy = "add them to --classes, or leave --classes out: the folders are then the classes"
         raise ConfigError(what, where=folder, remedy=remedy)
     for folder_name, places in found.items():
@@ -141,7 +141,8 @@ def _is_hidden(name: str) -> bool:
     return name.startswith(".") or name == "__MACOSX"
 
 
-def _listed(names: list[str]) -> str:
+def listed(names: list[str]) -> str:
+    """Return the first names, with dots if there are more."""
     return ", ".join(names[:_SHOWN]) + (" ..." if len(names) > _SHOWN else "")
 
 

@@ -9,7 +9,7 @@ import pytest
 from corpusloom.pipelines.datasets.stats.report import write_report
 from corpusloom.pipelines.datasets.stats.summary import summarise
 from corpusloom.pipelines.recipes.recipe import load_recipe
-from tests.chromium import CHROMIUM, needs_chromium
+from tests.chromium import CHROMIUM, PATIENCE, needs_chromium
 from tests.pipelines.small_web import small_web
 
 playwright = pytest.importorskip("playwright.sync_api")
@@ -53,6 +53,7 @@ def seen() -> Iterator[Seen]:
     with playwright.sync_playwright() as started:
         browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         page = browser.new_page()
+        page.set_default_timeout(PATIENCE)
         made = Seen(page)
         page.on("request", lambda request: made.requests.append(request.url))
         page.on("console", lambda message: made.complaints.append(message.text))

@@ -156,3 +156,13 @@ def test_names_that_are_equal_in_the_tokens_of_the_model_are_noted(tmp_path: Pat
     (folder / "a.jpg").write_bytes(coloured_pairs(1)[0].image)
     found = classify_pictures(str(folder), classes=str(names), templates="none")
     assert found.notes == ("2 classes have the text of another one: the model reads 8 tokens per text",)
+
+
+def test_a_name_of_two_classes_and_classes_without_images_are_noted(tmp_path: Path) -> None:
+    names = tmp_path / "names.txt"
+    names.write_text("\n".join([f"{COLOURS[0]}, hue", f"{COLOURS[1]}, Hue", *COLOURS[2:4], "plaid"]))
+    found = classify_pictures(write_folders(tmp_path / "pictures"), classes=str(names), templates="none")
+    assert found.notes == (
+        "names of several classes: hue",
+        "classes without an image, which mean_class_recall leaves out: plaid",
+    )

@@ -10,7 +10,7 @@ from corpusloom.schemas.images.thumbnails import thumbnail
 from corpusloom.trainers.evaluation.batches import Figures
 from corpusloom.trainers.evaluation.pages.picture_page import PicturePage, write_page
 from corpusloom.trainers.evaluation.predictions import Prediction
-from tests.chromium import CHROMIUM, needs_chromium
+from tests.chromium import CHROMIUM, PATIENCE, needs_chromium
 from tests.trainers.datasets import coloured_pairs
 
 playwright = pytest.importorskip("playwright.sync_api")
@@ -43,6 +43,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
     with playwright.sync_playwright() as started:
         browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         made = Shown(browser.new_page(), path, [], [])
+        made.page.set_default_timeout(PATIENCE)
         made.page.on("request", lambda request: made.requests.append(request.url))
         made.page.on("console", lambda message: made.complaints.append(message.text))
         made.page.on("pageerror", lambda error: made.complaints.append(str(error)))
