@@ -47,6 +47,7 @@ def few_shot_of(model: Flamingo, transform: FlamingoTransform, data: str, settin
         return measure_benchmark(model, transform, data, settings)
     device, vocabulary = next(model.parameters()).device, transform.vocabulary
     plan = [(shots, seed) for shots in settings.shots for seed in range(settings.seeds)]
+    classes = () if settings.classes is None else load_classes(settings.classes)
     with ExitStack() as closing:
         source = dataset_source([data], partial(to_example, transform), closing, limit=settings.limit)
         items, skipped = read_all(source, settings)
@@ -56,7 +57,6 @@ def few_shot_of(model: Flamingo, transform: FlamingoTransform, data: str, settin
         pool = own if settings.pool is None else open_pool(settings.pool, transform, closing)
         most = max(shots or TEXT_ONLY for shots in settings.shots)
         pool.check_holds(most)
-        classes = () if settings.classes is None else load_classes(settings.classes)
         labels = labels_of(items, classes, settings.classes or "")
         similar = most_similar(model.vision, items, pool, most) if settings.rices else None
         trials = Trials(model.eval(), vocabulary, items, pool, similar, settings, ImageEncoder(model, KEPT))

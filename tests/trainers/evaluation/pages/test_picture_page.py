@@ -29,7 +29,14 @@ def figures(found: tuple[Prediction, ...], uri: str = "data:image/jpeg;base64,AA
         asked.update(dict.fromkeys(numbers, uri))
         return asked
 
-    return Figures(VALUES, ("9.jpg: not_an_image",), 0, ("a note",), ("cat", "dog"), found, thumbnails)
+    return Figures(
+        VALUES,
+        skipped=("9.jpg: not_an_image",),
+        notes=("a note",),
+        classes=("cat", "dog"),
+        predictions=found,
+        thumbnails=thumbnails,
+    )
 
 
 def test_a_page_has_figures_classes_and_pictures() -> None:

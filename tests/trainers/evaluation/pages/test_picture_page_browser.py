@@ -38,7 +38,13 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
         Prediction(f"{'x' * 60}/{number}.jpg", number, NAMES[number % 3], number % 4 == 0, ((NAMES[number % 3], 0.6),))
         for number in range(12)
     )
-    figures = Figures(FIGURES, ("x.jpg: not_an_image",), 0, (), NAMES, found, lambda numbers, side: uris)
+    figures = Figures(
+        FIGURES,
+        skipped=("x.jpg: not_an_image",),
+        classes=NAMES,
+        predictions=found,
+        thumbnails=lambda numbers, side: uris,
+    )
     write_page(str(path), PicturePage("pictures", "zero-shot", "runs/clip"), figures)
     with playwright.sync_playwright() as started:
         browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
