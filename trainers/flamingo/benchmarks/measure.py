@@ -24,7 +24,7 @@ from corpusloom.trainers.flamingo.benchmarks.metrics import (
     CONTRACTIONS,
     NORMALISED,
     SCORED,
-    Tables,
+    AnswerTables,
     is_answered,
     read_tables,
     written_figures,
@@ -121,7 +121,7 @@ class _Outcome:
     measured: Measured
     plan: Sequence[tuple[int, int]]
 
-    def figures(self, tables: Tables) -> Figures:
+    def figures(self, tables: AnswerTables) -> Figures:
         """Return figures per number of shots, and the files of outputs."""
         values, notes = dict[str, float](), list(self._notes(tables))
         if all(map(is_answered, self.items)):
@@ -137,7 +137,7 @@ class _Outcome:
         found = self.measured.tensors[f"{trial[0]}.{trial[1]}"]
         return found if self.benchmark.metric in SCORED else unpack(found)
 
-    def _values(self, outputs: Sequence[Sequence[str] | Tensor], tables: Tables) -> Iterator[tuple[str, float]]:
+    def _values(self, outputs: Sequence[Sequence[str] | Tensor], tables: AnswerTables) -> Iterator[tuple[str, float]]:
         scores = [found for found in outputs if isinstance(found, Tensor)]
         texts = [found for found in outputs if not isinstance(found, Tensor)]
         if scores:
@@ -145,7 +145,7 @@ class _Outcome:
         else:
             yield from written_figures(self.benchmark.metric, texts, self.items, tables)
 
-    def _notes(self, tables: Tables) -> Iterator[str]:
+    def _notes(self, tables: AnswerTables) -> Iterator[str]:
         metric = self.benchmark.metric
         if not all(map(is_answered, self.items)):
             yield "the answers of this split are not there: no figures; --out FILE keeps the outputs for a submission"

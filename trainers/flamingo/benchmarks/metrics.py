@@ -28,41 +28,41 @@ References = Sequence[Sequence[str]]
 
 
 @dataclass(frozen=True)
-class Tables:
+class AnswerTables:
     """What figures of texts need beside the texts."""
 
     contractions: Mapping[str, str]
     wordnet: WordNet | None = None
 
 
-def read_tables(folder: str, metric: str) -> Tables:
+def read_tables(folder: str, metric: str) -> AnswerTables:
     """Return the tables in a benchmark's folder: InputError for WUPS without WordNet; contractions may be our own."""
     table, words = storage.join(folder, CONTRACTIONS), storage.join(folder, WORDNET)
-    return Tables(
+    return AnswerTables(
         load_contractions(table) if storage.exists(table) else normalise.CONTRACTIONS,
         read_wordnet(words) if metric == "wups" else None,
     )
 
 
-def _ciders(texts: Sequence[str], references: References, tables: Tables) -> list[float]:
+def _ciders(texts: Sequence[str], references: References, tables: AnswerTables) -> list[float]:
     written = [own[0] for own in words_of_captions([[text] for text in texts])]
     return cider(written, words_of_captions(references))
 
 
 def _each(measure: Callable[[str, Sequence[str], Mapping[str, str]], float]) -> "Written":
-    def values(texts: Sequence[str], references: References, tables: Tables) -> list[float]:
+    def values(texts: Sequence[str], references: References, tables: AnswerTables) -> list[float]:
         return [measure(text, own, tables.contractions) for text, own in zip(texts, references, strict=True)]
 
     return values
 
 
-def _wups(texts: Sequence[str], references: References, tables: Tables) -> list[float]:
+def _wups(texts: Sequence[str], references: References, tables: AnswerTables) -> list[float]:
     wordnet = tables.wordnet or WordNet({}, {}, {})
     pairs = zip(texts, references, strict=True)
     return [max(wups(text, reference, wordnet) for reference in own) for text, own in pairs]
 
 
-Written = Callable[[Sequence[str], References, Tables], list[float]]
+Written = Callable[[Sequence[str], References, AnswerTables], list[float]]
 """(text, references of each record, tables) -> value of each record."""
 WRITTEN: Mapping[str, Written] = {
     "cider": _ciders,
@@ -78,7 +78,7 @@ NORMALISED = ("vqa_accuracy", "ivqa_accuracy", "top1")
 
 
 def written_figures(
-    metric: str, written: Sequence[Sequence[str]], items: Sequence[Item], tables: Tables
+    metric: str, written: Sequence[Sequence[str]], items: Sequence[Item], tables: AnswerTables
 ) -> Iterator[tuple[str, float]]:
     """Yield the figure of texts per seed, S times (M,); its value by chance is that of the next record's text."""
     references = [item.references for item in items]

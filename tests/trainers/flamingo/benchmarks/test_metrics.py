@@ -8,10 +8,16 @@ import torch
 
 from corpusloom.schemas.errors import InputError
 from corpusloom.trainers.flamingo.benchmarks.items import Item
-from corpusloom.trainers.flamingo.benchmarks.metrics import SCORED, Tables, is_answered, read_tables, written_figures
+from corpusloom.trainers.flamingo.benchmarks.metrics import (
+    SCORED,
+    AnswerTables,
+    is_answered,
+    read_tables,
+    written_figures,
+)
 from tests.trainers.evaluation.answers.test_wordnet import write_wordnet
 
-TABLES = Tables({})
+TABLES = AnswerTables({})
 
 
 def choice(own: int, *gains: float) -> Item:
