@@ -53,7 +53,7 @@ def measure_benchmark(
     items = read_items(benchmark, data, settings.split or benchmark.query)[: settings.limit]
     tables = read_tables(data, benchmark.metric)
     pool = open_support(benchmark, data, transform, settings.shots)
-    trials = Trials(model.eval(), transform.vocabulary, (), pool, None, settings, ImageEncoder(model, KEPT))
+    trials = Trials(model.eval(), transform.vocabulary, (), pool, None, settings)
     embedded = embed_pool(model.vision, pool) if settings.rices else None
     plan = [(shots, seed) for shots in settings.shots for seed in range(settings.seeds)]
     most, width = max(settings.shots), max(len(item.candidates) for item in items)
@@ -64,7 +64,7 @@ def measure_benchmark(
         if embedded is not None:
             found = nearest(model.vision, list(queries.values()), embedded, most)
             similar = dict(zip(queries, found, strict=True))
-        asked = replace(trials, queries=queries, similar=similar)
+        asked = replace(trials, queries=queries, similar=similar, encoder=ImageEncoder(model, KEPT))
         measured = {"number": torch.tensor(numbers)}
         for shots, seed in plan:
             if benchmark.metric in SCORED:
