@@ -138,7 +138,7 @@ def _captions(written: Sequence[Sequence[str]], references: Sequence[str]) -> It
 def _top1(written: Sequence[Sequence[str]], labels: Sequence[str], classes: int) -> Iterator[tuple[str, float]]:
     """Yield the share of right classes per seed."""
     hits = [[float(text == label) for text, label in zip(texts, labels, strict=True)] for texts in written]
-    yield from over_seeds("class_top1", torch.tensor(hits, dtype=torch.float64), 1 / classes)
+    yield from over_seeds("class_top1", torch.tensor(hits, dtype=torch.float64), 1 / classes, shares=True)
 
 
 def _f1(written: Sequence[Sequence[str]], references: Sequence[str]) -> Tensor:
