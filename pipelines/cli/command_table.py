@@ -79,6 +79,7 @@ COMMANDS = {
         "Train",
         train="train clip, flamingo, vilbert or lm on datasets",
         eval="evaluate a checkpoint, or a CLIP of transformers or open_clip",
+        chat="ask a Flamingo about images, in the terminal or from a file of lines",
         embed="write embeddings of a dataset's images and texts, by a CLIP",
         search="find the images of an embedded dataset that are nearest to a text or an image",
         tokenizer="learn a vocabulary from the captions of datasets",

@@ -6,10 +6,8 @@ import cv2
 import numpy as np
 
 from corpusloom.trainers.clip.config import CLIPDataConfig
+from corpusloom.trainers.stream.samples.colours import draw_change, recolour
 from corpusloom.trainers.stream.samples.image_ops import random_crop
-
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)
-"""Weights of red, green and blue in a grey value (ITU-R BT.601)."""
 
 
 def augment(rgb: np.ndarray, size: int, config: CLIPDataConfig, rng: np.random.Generator) -> np.ndarray:
@@ -19,9 +17,8 @@ def augment(rgb: np.ndarray, size: int, config: CLIPDataConfig, rng: np.random.G
         square = warp(square, config, rng)
     if config.flip and rng.random() < 0.5:
         square = square[:, ::-1]
-    if config.brightness or config.contrast or config.saturation or config.greyscale:
-        square = recolour(square, config, rng)
-    return square
+    change = draw_change(config, rng)
+    return square if change is None else recolour(square, change)
 
 
 def warp(square: np.ndarray, config: CLIPDataConfig, rng: np.random.Generator) -> np.ndarray:
@@ -38,17 +35,3 @@ def warp(square: np.ndarray, config: CLIPDataConfig, rng: np.random.Generator) -
         ]
     )
     return cv2.warpAffine(square, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-
-
-def recolour(square: np.ndarray, config: CLIPDataConfig, rng: np.random.Generator) -> np.ndarray:
-    """Change saturation, contrast and brightness in this order, or first take the colours away."""
-    pixels: np.ndarray = square.astype(np.float32)
-    if config.saturation or config.greyscale:
-        grey = (pixels @ _LUMA)[:, :, None]
-        factor = 0.0 if rng.random() < config.greyscale else 1 + rng.uniform(-config.saturation, config.saturation)
-        pixels = grey + (pixels - grey) * np.float32(factor)
-    if config.contrast:
-        pixels = 127.5 + (pixels - 127.5) * np.float32(1 + rng.uniform(-config.contrast, config.contrast))
-    if config.brightness:
-        pixels *= np.float32(1 + rng.uniform(-config.brightness, config.brightness))
-    return pixels.clip(0, 255).astype(np.uint8)

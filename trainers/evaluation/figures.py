@@ -26,7 +26,7 @@ def check_finite(values: Tensor, what: str) -> None:
         raise NotFiniteError(f"embeddings of {bad:,} of {len(values):,} {what} are not finite", remedy=_REMEDY)
 
 
-def wilson(successes: int, total: int) -> tuple[float, float]:
+def wilson(successes: float, total: int) -> tuple[float, float]:
     """Return the 95 % interval of a share (Wilson 1927); (0, 1) without trials."""
     if total == 0:
         return 0.0, 1.0
@@ -51,9 +51,18 @@ def mean(name: str, values: Tensor, chance: float) -> Iterator[tuple[str, float]
     yield from around(name, middle - half, middle + half, len(values), chance)
 
 
-def over_seeds(name: str, values: Tensor, chance: float) -> Iterator[tuple[str, float]]:
-    """Yield the mean of values over queries, each its mean over seeds, (S, M), and the deviation between seeds."""
-    yield from mean(name, values.mean(0), chance)
+def over_seeds(name: str, values: Tensor, chance: float, *, shares: bool = False) -> Iterator[tuple[str, float]]:
+    """Yield the mean of values over queries, each its mean over seeds, (S, M), and the deviation between seeds.
+
+    With `shares` the values are from 0 to 1, and the interval is Wilson's of as many hits: values between vary less
+    than hits, and equal ones do not make it vanish.
+    """
+    queries = values.mean(0)
+    if shares:
+        yield name, float(queries.mean())
+        yield from around(name, *wilson(float(queries.sum()), len(queries)), len(queries), chance)
+    else:
+        yield from mean(name, queries, chance)
     if len(values) > 1:
         yield f"{name}_std_of_seeds", float(values.mean(1).std())
 

@@ -7,6 +7,9 @@ from corpusloom.schemas import config as tables
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.training.config import RunConfig
 
+TANH, UNGATED = GATES = ("tanh", "none")
+RESAMPLER, MEAN = POOLS = ("resampler", "mean")
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class FlamingoConfig:
@@ -33,7 +36,18 @@ class FlamingoConfig:
     gate_lr_factor: float = 1.0
     """Factor of the gates' learning rate; above 1 the gates of a small model open within a short run."""
 
+    gate: str = "tanh"
+    """Factors of a gated block's two outputs: tanh (of learned numbers that start at 0) or none (both 1; an ablation of
+    the paper, Table 3)."""
+    pool: str = "resampler"
+    """Visual tokens of an image or video: resampler (`latents` of them) or mean (one: the mean of all its features,
+    then a linear layer)."""
+
     def __post_init__(self) -> None:
+        for key, known in (("gate", GATES), ("pool", POOLS)):
+            if getattr(self, key) not in known:
+                remedy = f"use {' or '.join(known)}"
+                raise ConfigError(f"{key} is {getattr(self, key)!r}", where="model", remedy=remedy)
         if self.every < 1 or self.latents < 1 or self.frames < 1:
             raise ConfigError("every, latents or frames is below 1", where="model", remedy="set each to 1 or more")
 
@@ -41,6 +55,7 @@ class FlamingoConfig:
 BUNDLED = "bundled"
 """Name of the language model that ships with the package, trained on the bundled world's texts."""
 DTYPES = ("fp32", "bf16", "int8")
+ACCUMULATE, ROUND_ROBIN = MIXINGS = ("accumulate", "round_robin")
 
 
 _PARTS = ("vision", "language")
@@ -105,6 +120,12 @@ class FlamingoDataConfig:
     """Frames per video clip in evaluations, spread over it (section 4.1.4); time embeddings are interpolated."""
     lambdas: dict[str, float] = field(default_factory=dict)
     """Name of a dataset -> factor of its loss (equation 2); 1 for those that are not named."""
+    mixing: str = "accumulate"
+    """Use of several datasets: accumulate (gradients of one batch per dataset, then one update; section 2.4) or
+    round_robin (one dataset per step, in turn; the paper's ablation, Table 3)."""
+    tag_loss: bool = True
+    """Whether the pieces of an <image> tag count in the loss. The paper's tag is plain text, and equation 2 sums over
+    all tokens of the text; open_flamingo leaves its tags out."""
     per_token: bool = True
     """Whether a dataset's loss is divided by its tokens; else by its sequences, as in equation 2."""
     images: int = 5
@@ -117,6 +138,22 @@ class FlamingoDataConfig:
     """Colour of the padding: the mean of CLIP's images."""
     flip: bool = True
     """Whether half of the images are mirrored in training."""
+    brightness: float = 0.0
+    """Largest change of brightness in training, as a share; all frames of a clip change alike."""
+    contrast: float = 0.0
+    """Largest change of contrast in training, as a share."""
+    saturation: float = 0.0
+    """Largest change of saturation in training, as a share."""
+    greyscale: float = 0.0
+    """Share of the images that lose their colours in training."""
+
+    def __post_init__(self) -> None:
+        for name in ("brightness", "contrast", "saturation", "greyscale"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ConfigError(f"{name} is {getattr(self, name)}", where="data", remedy="set it to 0 up to 1")
+        if self.mixing not in MIXINGS:
+            known = " or ".join(MIXINGS)
+            raise ConfigError(f"mixing is {self.mixing!r}", where="data", remedy=f"use {known}")
 
 
 def data_config(config: RunConfig) -> FlamingoDataConfig:

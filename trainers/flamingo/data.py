@@ -1,6 +1,6 @@
 """Converts pages and pairs to Flamingo's sequences: tags, windows, phi, square images (arXiv 2204.14198, 2.4, A.3)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,6 +8,7 @@ import numpy as np
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.flamingo.config import FlamingoDataConfig
 from corpusloom.trainers.lm.tokenizer import TextTokenizer
+from corpusloom.trainers.stream.samples.colours import draw_change, recolour
 from corpusloom.trainers.stream.samples.image_ops import decode_near, pad_to_square
 from corpusloom.trainers.stream.samples.typed import ClipSample, InterleavedSample, PairSample, TypedSample
 
@@ -130,16 +131,33 @@ class FlamingoTransform:
         phi = make_phi(end - start, [place - start for place in inside], len(kept), look_ahead=look_ahead)
         images = [[sample.images[tags[place]] or b""] for place in kept]
         images += [[]] * (self.config.images - len(kept))
-        return self._arrays(ids[start:end], phi, images, self.config.tokens, rng)
+        counted = self._counted(len(ids), tags)[start:end]
+        return self._arrays(ids[start:end], phi, counted, images, self.config.tokens, rng)
 
     def _captioned(self, frames: list[bytes], text: str, rng: np.random.Generator) -> Mapping[str, np.ndarray]:
         blank = " " if rng.random() < 0.5 else ""
         ids = pair_ids(blank + text, self.vocabulary)[: self.config.pair_tokens]
         phi = np.concatenate([[0], np.ones(len(ids) - 1, np.int64)])
-        return self._arrays(ids, phi, [frames], self.config.pair_tokens, rng)
+        counted = self._counted(len(ids), [1])
+        return self._arrays(ids, phi, counted, [frames], self.config.pair_tokens, rng)
+
+    def _counted(self, length: int, tags: Iterable[int]) -> np.ndarray:
+        """Return which tokens count in the loss, (length,) bool; `tags` are the indexes of the tags' first tokens."""
+        counted = np.ones(length, np.bool_)
+        if not self.config.tag_loss:
+            pieces = len(self.vocabulary.ids(IMAGE_TAG))
+            for tag in tags:
+                counted[tag : tag + pieces] = False
+        return counted
 
     def _arrays(
-        self, ids: list[int], phi: np.ndarray, images: list[list[bytes]], length: int, rng: np.random.Generator
+        self,
+        ids: list[int],
+        phi: np.ndarray,
+        counted: np.ndarray,
+        images: list[list[bytes]],
+        length: int,
+        rng: np.random.Generator,
     ) -> Mapping[str, np.ndarray]:
         """Return the arrays of a sequence; `images` are the frames of each, none for an image that is missing."""
         pad = length - len(ids)
@@ -151,17 +169,19 @@ class FlamingoTransform:
             "images": pixels,
             "tokens": np.array(ids + [self.vocabulary.pad] * pad, np.int64),
             "phi": np.concatenate([phi, np.zeros(pad, np.int64)]),
-            "counted": np.arange(length) < len(ids),
+            "counted": np.concatenate([counted, np.zeros(pad, np.bool_)]),
         }
 
     def _frames(self, frames: list[bytes], rng: np.random.Generator) -> np.ndarray:
         """Return the frames of an image or clip, padded with the configured colour, as (T, 3, S, S) uint8.
 
-        All frames of a clip are mirrored or none.
+        All frames of a clip are mirrored or none, and their colours change alike.
         """
         mirrored = self.augment and self.config.flip and rng.random() < 0.5
+        change = draw_change(self.config, rng) if self.augment else None
         decoded = {data: self._square(data, mirrored=mirrored) for data in frames}
-        return np.stack([decoded[data] for data in frames]).transpose(0, 3, 1, 2)
+        pixels = np.stack([decoded[data] for data in frames])
+        return (pixels if change is None else recolour(pixels, change)).transpose(0, 3, 1, 2)
 
     def _square(self, data: bytes, *, mirrored: bool) -> np.ndarray:
         square = pad_to_square(decode_near(data, self.size), self.size, self.config.fill)

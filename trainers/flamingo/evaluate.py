@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from dataclasses import replace
 from functools import partial
 
 import torch
@@ -59,14 +60,17 @@ def few_shot_of(model: Flamingo, transform: FlamingoTransform, data: str, settin
         pool.check_holds(most)
         labels = labels_of(items, classes, settings.classes or "")
         similar = most_similar(model.vision, items, pool, most) if settings.rices else None
-        trials = Trials(model.eval(), vocabulary, items, pool, similar, settings, ImageEncoder(model, KEPT))
+        trials = Trials(model.eval(), vocabulary, items, pool, similar, settings)
         names = [name.shown for name in classes]
 
         def measure(numbers: Sequence[int]) -> dict[str, Tensor]:
+            # Tokens are kept within a batch only: which images are encoded together must not depend on a resume.
+            encoder = ImageEncoder(model, KEPT)
+            batch = replace(trials, encoder=encoder)
             pairs = [(items[number], items[(number + 1) % len(items)]) for number in numbers]
-            found = {"likelihoods": caption_log_likelihoods(model, pairs, vocabulary, trials.encoder)}
+            found = {"likelihoods": caption_log_likelihoods(model, pairs, vocabulary, encoder)}
             for shots, seed in plan:
-                given = trials.classes(numbers, shots, seed, names) if names else trials.texts(numbers, shots, seed)
+                given = batch.classes(numbers, shots, seed, names) if names else batch.texts(numbers, shots, seed)
                 found[f"{shots}.{seed}"] = pack(given)
             return found
 
@@ -134,7 +138,7 @@ def _captions(written: Sequence[Sequence[str]], references: Sequence[str]) -> It
 def _top1(written: Sequence[Sequence[str]], labels: Sequence[str], classes: int) -> Iterator[tuple[str, float]]:
     """Yield the share of right classes per seed."""
     hits = [[float(text == label) for text, label in zip(texts, labels, strict=True)] for texts in written]
-    yield from over_seeds("class_top1", torch.tensor(hits, dtype=torch.float64), 1 / classes)
+    yield from over_seeds("class_top1", torch.tensor(hits, dtype=torch.float64), 1 / classes, shares=True)
 
 
 def _f1(written: Sequence[Sequence[str]], references: Sequence[str]) -> Tensor:

@@ -1,8 +1,8 @@
 """Flamingo: trained layers between a frozen vision encoder and a frozen language model (arXiv 2204.14198).
 
 Shapes: B sequences, L tokens, N images per sequence, T frames, S grid positions per frame, V feature width of the
-encoder, R latents, W visual width, D text width. phi (B, L) is the number of the image that each token sees, from 1 to
-N; 0: none.
+encoder, R visual tokens per image, W visual width, D text width. phi (B, L) is the number of the image that each token
+sees, from 1 to N; 0: none.
 """
 
 from collections.abc import Collection
@@ -15,12 +15,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from transformers import DynamicCache
 
-from corpusloom.trainers.flamingo.config import FlamingoConfig
+from corpusloom.trainers.flamingo.config import MEAN, TANH, FlamingoConfig
+from corpusloom.trainers.flamingo.layers.attention import KeysValues
+from corpusloom.trainers.flamingo.layers.gated_block import GATED_PLAN, GatedCrossAttentionBlock
+from corpusloom.trainers.flamingo.layers.resampler import MeanPool, PerceiverResampler
 from corpusloom.trainers.lm.model import CausalLM
 from corpusloom.trainers.training.parallel import ParallelPlan
-
-KeysValues = tuple[Tensor, Tensor]
-"""Keys and values of an attention, each (B, heads, K, head width)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,141 +38,6 @@ class DecodingCache:
             self.images[number] = keys[rows], values[rows]
 
 
-class SquaredReLU(nn.Module):
-    """max(x, 0)^2, the activation of the trained layers (Table 13)."""
-
-    def forward(self, x: Tensor) -> Tensor:
-        return F.relu(x).square()
-
-
-def feed_forward(width: int) -> nn.Sequential:
-    """Return a feed-forward block without biases: layer norm, linear to 4 x width, squared ReLU, linear to width."""
-    return nn.Sequential(
-        nn.LayerNorm(width),
-        nn.Linear(width, 4 * width, bias=False),
-        SquaredReLU(),
-        nn.Linear(4 * width, width, bias=False),
-    )
-
-
-class CrossAttention(nn.Module):
-    """Multi-head attention from one width to another, without biases; the caller normalises the inputs."""
-
-    def __init__(self, query_width: int, source_width: int, heads: int, head_width: int) -> None:
-        super().__init__()
-        self.head_width = head_width
-        inner = heads * head_width
-        self.query = nn.Linear(query_width, inner, bias=False)
-        self.key = nn.Linear(source_width, inner, bias=False)
-        self.value = nn.Linear(source_width, inner, bias=False)
-        self.output = nn.Linear(inner, query_width, bias=False)
-
-    def forward(self, query: Tensor, source: Tensor, mask: Tensor | None = None) -> Tensor:
-        """(B, Q, Wq), (B, K, Ws), bool (B, 1, Q, K) -> (B, Q, Wq)."""
-        return self.attend(query, self.keys_and_values(source), mask)
-
-    def keys_and_values(self, source: Tensor) -> KeysValues:
-        """(B, K, Ws) -> keys and values, each (B, heads, K, head width)."""
-        return self._heads(self.key(source)), self._heads(self.value(source))
-
-    def attend(self, query: Tensor, source: KeysValues, mask: Tensor | None = None) -> Tensor:
-        """(B, Q, Wq), keys and values, bool (B, 1, Q, K) -> (B, Q, Wq)."""
-        mixed = F.scaled_dot_product_attention(self._heads(self.query(query)), *source, attn_mask=mask)
-        return self.output(mixed.transpose(1, 2).flatten(2))
-
-    def _heads(self, x: Tensor) -> Tensor:
-        return x.unflatten(-1, (-1, self.head_width)).transpose(1, 2)
-
-
-class ResamplerLayer(nn.Module):
-    """x += attention(latents, [features, latents]); x += ffw(x) (Figure 4)."""
-
-    def __init__(self, width: int, heads: int, head_width: int) -> None:
-        super().__init__()
-        self.norm_features, self.norm_latents = nn.LayerNorm(width), nn.LayerNorm(width)
-        self.attention = CrossAttention(width, width, heads, head_width)
-        self.ffw = feed_forward(width)
-
-    def forward(self, latents: Tensor, features: Tensor) -> Tensor:
-        normal = self.norm_latents(latents)
-        latents = latents + self.attention(normal, torch.cat([self.norm_features(features), normal], 1))
-        return latents + self.ffw(latents)
-
-
-class PerceiverResampler(nn.Module):
-    """Grids of any size and any number of frames -> R visual tokens (section 3.1.1)."""
-
-    def __init__(self, config: FlamingoConfig, feature_width: int, width: int) -> None:
-        super().__init__()
-        self.project = nn.Linear(feature_width, width, bias=False) if feature_width != width else nn.Identity()
-        self.latents = nn.Parameter(torch.randn(config.latents, width) * 0.02)
-        self.time = nn.Parameter(torch.randn(config.frames, 1, width) * 0.02)
-        heads, head_width = config.resampler_heads, config.resampler_head_width
-        layers = [ResamplerLayer(width, heads, head_width) for _ in range(config.resampler_layers)]
-        self.layers = nn.ModuleList(layers)
-
-    def forward(self, features: Tensor) -> Tensor:
-        """(M, T, S, V) -> (M, R, W); time embeddings are added, there are none for space."""
-        features = self.project(features) + self.time_embeddings(features.shape[1])
-        features = features.flatten(1, 2)
-        latents = self.latents.expand(len(features), -1, -1)
-        for layer in self.layers:
-            latents = layer(latents, features)
-        return latents
-
-    def time_embeddings(self, frames: int) -> Tensor:
-        """Return (T, 1, W): the first embedding for an image, all for a training video, else interpolated ones."""
-        if frames == 1:
-            return self.time[:1]
-        if frames == len(self.time):
-            return self.time
-        line = self.time.permute(1, 2, 0)
-        return F.interpolate(line, size=frames, mode="linear", align_corners=True).permute(2, 0, 1)
-
-
-class GatedCrossAttentionBlock(nn.Module):
-    """y += tanh(a1) attention(y, x); y += tanh(a2) ffw(y); gates start at 0 (Figure 5). A token sees one image."""
-
-    def __init__(self, width: int, visual_width: int, heads: int, head_width: int, number: int = 0) -> None:
-        super().__init__()
-        self.number = number
-        self.norm_text, self.norm_image = nn.LayerNorm(width), nn.LayerNorm(visual_width)
-        self.attention = CrossAttention(width, visual_width, heads, head_width)
-        self.ffw = feed_forward(width)
-        self.attention_gate = nn.Parameter(torch.zeros(1))
-        self.ffw_gate = nn.Parameter(torch.zeros(1))
-
-    def forward(self, text: Tensor, images: Tensor, phi: Tensor, kept: dict[int, KeysValues] | None = None) -> Tensor:
-        """(B, L, D), (B, N, R, W), (B, L) -> (B, L, D).
-
-        `kept` holds the keys and values of the images under this block's `number`; the first pass puts them there.
-        """
-        numbers = torch.arange(1, images.shape[1] + 1, device=phi.device).repeat_interleave(images.shape[2])
-        sees = phi[:, :, None] == numbers
-        blind = ~sees.any(-1, keepdim=True)
-        # Softmax over no key is 0/0, so a token without an image attends to all keys and its output is dropped below.
-        mask = (sees | blind)[:, None]
-        source = None if kept is None else kept.get(self.number)
-        if source is None:
-            source = self.attention.keys_and_values(self.norm_image(images.flatten(1, 2)))
-        if kept is not None:
-            kept[self.number] = source
-        mixed = self.attention.attend(self.norm_text(text), source, mask)
-        text = text + self.attention_gate.tanh() * mixed.masked_fill(blind, 0)
-        return text + self.ffw_gate.tanh() * self.ffw(text)
-
-
-GATED_PLAN = {
-    "attention.query": "colwise",
-    "attention.key": "colwise",
-    "attention.value": "colwise",
-    "attention.output": "rowwise",
-    "ffw.1": "colwise",
-    "ffw.3": "rowwise",
-}
-"""Linear layers of a gated block -> the slice of it that a tensor-parallel rank holds."""
-
-
 class Flamingo(nn.Module):
     """A frozen language model with a gated cross-attention block before every `config.every`-th of its layers.
 
@@ -187,10 +52,16 @@ class Flamingo(nn.Module):
         self.vision, self.language = vision.requires_grad_(False), language.requires_grad_(False)
         feature_width = int(vision.grid_width)  # type: ignore[arg-type]
         visual_width = config.visual_width or feature_width
-        self.resampler = PerceiverResampler(config, feature_width, visual_width)
+        self.resampler = (
+            MeanPool(feature_width, visual_width)
+            if config.pool == MEAN
+            else PerceiverResampler(config, feature_width, visual_width)
+        )
         count = -(-len(language.layers) // config.every)
         self.gated = nn.ModuleList(
-            GatedCrossAttentionBlock(language.width, visual_width, config.heads, config.head_width, number)
+            GatedCrossAttentionBlock(
+                language.width, visual_width, config.heads, config.head_width, number, gates=config.gate == TANH
+            )
             for number in range(count)
         )
         self.end_of_chunk = nn.Parameter(torch.randn(1, language.embedding_width) * 0.02)
@@ -234,7 +105,9 @@ class Flamingo(nn.Module):
 
         Tensor-parallel ranks split the language model by its own plan, and the gated blocks by heads.
         """
-        own = {"resampler.layers": self.resampler.layers, "gated": self.gated}
+        own: dict[str, Any] = {"gated": self.gated}
+        if isinstance(self.resampler, PerceiverResampler):
+            own = {"resampler.layers": self.resampler.layers, **own}
         blocks = [f"{name}.{number}" for name, part in own.items() for number in range(len(part))]
         vision: Any = self.vision
         blocks += [f"vision.{name}" for name in vision.block_names()]
@@ -243,19 +116,25 @@ class Flamingo(nn.Module):
             split |= {f"gated.{n}.{name}": style for n in range(len(self.gated)) for name, style in GATED_PLAN.items()}
         return ParallelPlan(
             blocks=(*blocks, *(f"language.{name}" for name in self.language.layer_names())),
-            methods={"": ("encode_images",)},
+            methods={"": ("encode_images", "finite_images")},
             tensor=split,
             no_tensor=self.language.no_tensor(),
         )
 
     def encode_images(self, images: Tensor) -> Tensor:
         """(B, N, T, 3, H, W) uint8 -> visual tokens (B, N, R, W); the encoder sees each frame on its own."""
-        batch, count, frames = images.shape[:3]
+        visual = self.resampler(self._features(images))
+        return visual.unflatten(0, images.shape[:2]).clone()  # FSDP2's hooks want no view
+
+    def finite_images(self, images: Tensor) -> Tensor:
+        """(B, N, T, 3, H, W) uint8 -> whether all features of an image are finite, bool (B, N)."""
+        return self._features(images).isfinite().flatten(1).all(1).unflatten(0, images.shape[:2])
+
+    @torch.no_grad()
+    def _features(self, images: Tensor) -> Tensor:
+        """(B, N, T, 3, H, W) uint8 -> the encoder's grids (B * N, T, S, V)."""
         encoder: Any = self.vision
-        with torch.no_grad():
-            grid = encoder.grid(images.flatten(0, 2))
-        features = grid.unflatten(0, (batch * count, frames))
-        return self.resampler(features).unflatten(0, (batch, count)).clone()  # FSDP2's hooks want no view
+        return encoder.grid(images.flatten(0, 2)).unflatten(0, (-1, images.shape[2]))
 
     def embed(self, tokens: Tensor) -> Tensor:
         """(B, L) -> (B, L, D): frozen embeddings, and the trained one of <EOC>."""

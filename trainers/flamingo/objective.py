@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 
 from corpusloom.trainers.lm.objective import IGNORE, summed_loss
@@ -24,7 +25,7 @@ def token_loss(logits: Tensor, targets: Tensor) -> Tensor:
 
 
 class LanguageObjective:
-    """The losses over one batch per dataset (name -> tensors): one weighted loss per dataset and step.
+    """The losses over one batch per dataset (name -> tensors), all of them or some: one weighted loss for each.
 
     Equation 2 sums over the tokens of a sequence. `per_token` divides this sum by the number of counted tokens of the
     step instead of its number of sequences, so that the learning rate does not depend on the length; both values are
@@ -39,10 +40,10 @@ class LanguageObjective:
         return batches
 
     def counts(self, batches: Mapping[str, Mapping[str, Any]]) -> dict[str, Tensor | float]:
-        """Return the number of predicted tokens, or of sequences, of each dataset."""
+        """Return the number of predicted tokens, or of sequences, of each dataset in the step."""
         if not self.per_token:
-            return {name: counted_rows(batches[name]) for name in self.weights}
-        return {name: (self._targets(batches[name]) != IGNORE).sum() for name in self.weights}
+            return {name: counted_rows(batches[name]) for name in batches}
+        return {name: (self._targets(batches[name]) != IGNORE).sum() for name in batches}
 
     def losses(
         self,
@@ -51,9 +52,8 @@ class LanguageObjective:
         totals: Mapping[str, float],
         context: StepContext,
     ) -> Iterator[Loss]:
-        """Yield one loss per dataset."""
-        for name, weight in self.weights.items():
-            batch = batches[name]
+        """Yield one loss per dataset in the step."""
+        for name, batch in batches.items():
             visual = model.encode_images(batch["images"])  # type: ignore[operator]
             logits = model(batch["tokens"], visual, batch["phi"])
             targets = self._targets(batch)
@@ -62,7 +62,15 @@ class LanguageObjective:
                 f"{name}/nats_per_token": (summed, (targets != IGNORE).sum()),
                 f"{name}/nats_per_sequence": (summed, rows),
             }
-            yield Loss(weight * summed / max(totals[name], 1), measured)
+            yield Loss(self.weights[name] * summed / max(totals[name], 1), measured)
+
+    @torch.no_grad()
+    def causes(self, model: nn.Module, batches: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+        """Yield one text per image whose features are not finite."""
+        for name, batch in batches.items():
+            finite = model.finite_images(batch["images"])[: counted_rows(batch)]  # type: ignore[operator]
+            for row, image in (~finite).nonzero().tolist():
+                yield f"the features of image {image + 1} of {batch['keys'][row]} in {name} are not finite"
 
     def _targets(self, batch: Mapping[str, Any]) -> Tensor:
         rows = counted_rows(batch)

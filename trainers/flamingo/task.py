@@ -9,7 +9,13 @@ from torch import nn
 
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.checkpoints import folders
-from corpusloom.trainers.flamingo.config import FlamingoDataConfig, FrozenLanguageConfig, data_config, parts
+from corpusloom.trainers.flamingo.config import (
+    ROUND_ROBIN,
+    FlamingoDataConfig,
+    FrozenLanguageConfig,
+    data_config,
+    parts,
+)
 from corpusloom.trainers.flamingo.data import FlamingoTransform, Vocabulary
 from corpusloom.trainers.flamingo.language_model import folder_of, load_language, read_language_config
 from corpusloom.trainers.flamingo.model import Flamingo
@@ -18,7 +24,8 @@ from corpusloom.trainers.flamingo.vision_encoder import check_size, load_vision
 from corpusloom.trainers.lm.adapter import load_tokenizer
 from corpusloom.trainers.lm.model import context_of
 from corpusloom.trainers.lm.tokenizer import SPECIAL, TOKENIZER, read_files
-from corpusloom.trainers.stream.batches.joint import JointBatches
+from corpusloom.trainers.stream.batches.batches import Batches
+from corpusloom.trainers.stream.batches.joint import JointBatches, RoundRobinBatches
 from corpusloom.trainers.training import checkpoint
 from corpusloom.trainers.training.batches import make_batches, open_stream
 from corpusloom.trainers.training.config import RunConfig
@@ -110,24 +117,35 @@ def export(model: nn.Module, attachments: Mapping[str, bytes], layout: str, out:
 
 
 def build_objective(config: RunConfig, datasets: Iterable[str]) -> Objective:
-    """Return the objective over datasets of these names; ConfigError if `data.lambdas` names another."""
+    """Return the objective over datasets of these names.
+
+    A configuration may have factors of more datasets than a run has. ConfigError if `data.lambdas` names a dataset that
+    is not there while one that is there has no factor, as after a misspelt name.
+    """
     data, names = data_config(config), list(datasets)
+    without = [name for name in names if name not in data.lambdas]
     for name, value in data.lambdas.items():
-        if name not in names:
-            raise ConfigError(f"no dataset {name!r}", where="data.lambdas", remedy=f"there are {', '.join(names)}")
+        if name not in names and without:
+            what = f"no dataset {name!r}, and {', '.join(without)} has no factor"
+            remedy = f"name the datasets: --data {name}=PATH, or --set data.lambdas.{without[0]}=1"
+            raise ConfigError(what, where="data.lambdas", remedy=remedy)
         if value <= 0:
             raise ConfigError(f"{name} is {value}", where="data.lambdas", remedy="give a factor above 0")
     return LanguageObjective({name: data.lambdas.get(name, 1.0) for name in names}, per_token=data.per_token)
 
 
 def example_batch(config: RunConfig, rows: int, datasets: Iterable[str] = ("data",)) -> dict[str, dict[str, Any]]:
-    """Return a batch of zeros as the stream of a run over these datasets gives it: windows of pages."""
+    """Return a batch of zeros as the stream of a run over these datasets gives it: windows of pages.
+
+    In a round robin a step has one dataset, so the batch is of the first.
+    """
     data, (_, vision, _) = data_config(config), parts(config)
+    names = list(datasets)[: 1 if data.mixing == ROUND_ROBIN else None]
     size = data.size
     if size is None:
         with torch.device("meta"):
             size = load_vision(vision, config.name).size
-    return {name: _example_window(data, size, rows) for name in datasets}
+    return {name: _example_window(data, size, rows) for name in names}
 
 
 def _example_window(data: FlamingoDataConfig, size: int, rows: int) -> dict[str, Any]:
@@ -168,10 +186,17 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]], beg
         model=model,
         skeleton=build,
         objective=objective,
-        stream=JointBatches(streams),
+        stream=join_streams(streams, config),
         example=lambda: {name: _example_window(data, size, 1) for name in datasets},
         attachments=vocabulary.tokenizer.files(),
     )
+
+
+def join_streams(streams: Mapping[str, Batches], config: RunConfig) -> JointBatches:
+    """Return the batches of several datasets, joined as `data.mixing` says."""
+    if data_config(config).mixing == ROUND_ROBIN:
+        return RoundRobinBatches(streams, per_turn=config.train.accumulate)
+    return JointBatches(streams)
 
 
 def evaluation_transform(path: str, config: RunConfig, model: Flamingo) -> FlamingoTransform:

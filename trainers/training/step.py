@@ -7,7 +7,7 @@ only one graph is in memory), clip the gradients once, update the weights once.
 import contextlib
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -93,6 +93,7 @@ def run_over(model: nn.Module, task: TrainingTask, config: TrainConfig, device: 
         guard=Guard(config, active=False),
         norms=NormStatistics(model),
         stopwatch=Stopwatch(device),
+        cycle=getattr(task.stream, "cycle", 1),
     )
 
 
@@ -115,8 +116,10 @@ class Run:
     on_part: Callable[[int, str], None] = lambda _, __: None
     peak_flops: float | None = None
     """Peak FLOP per second of this rank's device; None if it is not known."""
-    flops_per_step: float | None = None
-    """FLOPs of this rank per step, recomputed activations included; None before the first step, which counts them."""
+    cycle: int = 1
+    """Steps whose batches differ in kind and repeat, as in a round robin of datasets."""
+    counted_flops: list[int] = field(default_factory=list)
+    """FLOPs of this rank in each of the first steps, at most `cycle`."""
     meter: Meter = field(default_factory=Meter)
     samples: int = 0
     """Usable samples of this rank since the last report."""
@@ -148,15 +151,20 @@ class Run:
         with self.stopwatch.part(name):
             yield
 
+    @property
+    def flops_per_step(self) -> float | None:
+        """FLOPs of this rank per step, recomputed activations included; None before the first step is counted."""
+        return sum(self.counted_flops) / len(self.counted_flops) if self.counted_flops else None
+
     @contextlib.contextmanager
     def _counted(self) -> Iterator[None]:
         """Count the FLOPs of the block if the MFU needs them and they are not known; compiled code is not counted."""
-        if self.peak_flops is None or self.flops_per_step is not None:
+        if self.peak_flops is None or len(self.counted_flops) == self.cycle:
             yield
             return
         with FlopCounterMode(display=False) as counter:
             yield
-        self.flops_per_step = float(counter.get_total_flops())
+        self.counted_flops.append(counter.get_total_flops())
 
     def update(self, step: int) -> SkippedStep | None:
         """Do one step: batches, losses, one clipping, one update; return the reason if the update is left out."""
@@ -175,6 +183,7 @@ class Run:
             norm = clip_gradients((parameter for _, parameter in trainable(self.model)), self.config.grad_clip)
             skipped = self.guard.judge(step, loss, norm.to(loss.device), batches)
             if skipped is not None:
+                skipped = replace(skipped, causes=self._causes(batches))
                 self.norms.restore()
                 self.skipped_steps += 1
             else:
@@ -220,6 +229,14 @@ class Run:
         if not metrics:
             raise LoomError(f"the objective yielded no loss at step {context.step}")
         return total, metrics
+
+    def _causes(self, batches: list[Any]) -> tuple[str, ...]:
+        """Return what the objectives of all ranks find in a skipped step's batches; every rank calls this."""
+        find = getattr(self.objective, "causes", None)
+        if find is None:
+            return ()
+        own = tuple(cause for batch in batches for cause in find(self.model, batch))
+        return tuple(cause for causes in collectives.gather_objects(own) for cause in causes)
 
     def _step(self, step: int) -> None:
         set_learning_rate(self.optimizer, learning_rate(step, self.config))

@@ -12,6 +12,7 @@ from corpusloom.trainers.evaluation.figures import (
     check_finite,
     mean,
     mean_of_groups,
+    over_seeds,
     rank_of,
     recall_by_chance,
     recalls,
@@ -84,3 +85,17 @@ def test_rows_that_are_not_finite_are_counted(bad: float) -> None:
     values[1, 2] = values[1, 0] = values[3, 1] = bad
     with pytest.raises(NotFiniteError, match="embeddings of 2 of 4 images are not finite"):
         check_finite(values, "images")
+
+
+def test_a_mean_over_seeds_has_the_interval_of_its_queries_and_the_deviation_of_its_seeds() -> None:
+    values = torch.tensor([[1.0, 0.0, 3.0], [3.0, 2.0, 3.0]])
+    found = dict(over_seeds("x", values, 0.5))
+    assert found == dict(mean("x", torch.tensor([2.0, 1.0, 3.0]), 0.5)) | {"x_std_of_seeds": found["x_std_of_seeds"]}
+    assert found["x_std_of_seeds"] == pytest.approx(math.sqrt(2) * (8 / 3 - 4 / 3) / 2)
+
+
+def test_the_interval_of_shares_does_not_vanish_if_all_are_equal() -> None:
+    found = dict(over_seeds("x", torch.zeros(1, 5), 0.5, shares=True))
+    assert (found["x"], found["x_low"]) == (0, 0)
+    assert found["x_high"] == pytest.approx(wilson(0, 5)[1])
+    assert "x_std_of_seeds" not in found

@@ -108,6 +108,54 @@ def test_a_clip_is_trained_on_frames_that_follow_each_other_all_mirrored_or_none
     assert all(len(sides) == 1 for sides in left)
 
 
+def test_the_colours_of_all_frames_of_a_clip_change_alike_and_not_in_evaluations() -> None:
+    config = data.FlamingoDataConfig(pair_tokens=24, flip=False, brightness=0.5)
+    still = ClipSample("k", (jpeg(100),) * 3, "a red star", {})
+    shades = set()
+    for seed in range(20):
+        found = data.FlamingoTransform(VOCABULARY, config, 24, 3)(still, np.random.default_rng(seed))["images"]
+        assert (found[0] == found[0, :1]).all()
+        shades.add(int(found[0, 0, 0, 12, 12]))
+    assert 50 <= min(shades) < 75
+    assert 125 < max(shades) <= 150
+    plain = data.FlamingoTransform(VOCABULARY, config, 24, augment=False)(still, np.random.default_rng(0))["images"]
+    assert (plain[0, :, 0, 12, 12] == 100).all()
+
+
+@pytest.mark.parametrize("tag_loss", [True, False])
+def test_pieces_of_a_tag_count_in_the_loss_or_not(tag_loss: bool) -> None:
+    config = data.FlamingoDataConfig(tokens=24, pair_tokens=24, tag_loss=tag_loss)
+    transform = data.FlamingoTransform(VOCABULARY, config, 16)
+    tag = VOCABULARY.ids("<image>")
+    assert len(tag) > 1
+    whole, tags = data.page_sequence(page(5), VOCABULARY)
+    pieces = {start + piece for start in tags for piece in range(len(tag))}
+    for seed in range(20):
+        arrays = transform(page(5), np.random.default_rng(seed))
+        start = next(at for at in range(len(whole)) if whole[at : at + 24] == arrays["tokens"].tolist())
+        left_out = {at + start for at in np.flatnonzero(~arrays["counted"])}
+        assert left_out == (set() if tag_loss else pieces & set(range(start, start + 24)))
+    pair = transform(PairSample("k", jpeg(9), "a red star", {}), np.random.default_rng(0))
+    left_out = set(np.flatnonzero(~pair["counted"][: int((pair["tokens"] != VOCABULARY.pad).sum())]))
+    assert left_out == (set() if tag_loss else set(range(1, 1 + len(tag))))
+
+
+def test_an_image_without_a_text_after_it_is_followed_by_end_of_chunk() -> None:
+    config = data.FlamingoDataConfig(tokens=40, pair_tokens=24, images=3, next_image=0.0)
+    transform = data.FlamingoTransform(VOCABULARY, config, 16)
+    silent = InterleavedSample("k", ("a red star", None, None), (None, jpeg(1), jpeg(2)), {})
+    arrays = transform(silent, np.random.default_rng(0))
+    ids = arrays["tokens"][arrays["counted"]].tolist()
+    tag = VOCABULARY.ids("<image>")
+    assert ids[-2 - 2 * len(tag) - 1 :] == [*tag, VOCABULARY.eoc, *tag, VOCABULARY.eoc, VOCABULARY.eos]
+    assert arrays["phi"][arrays["counted"]][-2:].tolist() == [2, 2]
+    assert arrays["images"][:2].any(axis=(1, 2, 3, 4)).all()
+    for text in ("", " "):
+        pair = transform(PairSample("k", jpeg(9), text, {}), np.random.default_rng(0))
+        assert pair["tokens"][0] == VOCABULARY.bos
+        assert VOCABULARY.eoc in pair["tokens"]
+
+
 def test_a_clip_is_evaluated_on_frames_of_its_whole_length() -> None:
     config = data.FlamingoDataConfig(evaluation_frames=5)
     transform = data.FlamingoTransform(VOCABULARY, config, 24, frames=4, augment=False)

@@ -19,6 +19,7 @@ from corpusloom.trainers.flamingo.task import (
     load_evaluated,
     load_vocabulary,
 )
+from corpusloom.trainers.jobs.dry_run import dry_run
 from corpusloom.trainers.jobs.evaluate import evaluate
 from corpusloom.trainers.jobs.train import parse_datasets, run
 from corpusloom.trainers.stream.batches.joint import JointBatches
@@ -125,11 +126,50 @@ def test_the_vision_encoder_is_the_checkpoints_image_tower(clip: str) -> None:
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [("data.lambdas.x=1.0", "no dataset 'x'.*there are m3w, align"), ("data.lambdas.m3w=0.0", "m3w is 0.0.*above 0")],
+    [
+        ("data.lambdas={x=1.0}", "no dataset 'x', and m3w, align has no factor.*--data x=PATH"),
+        ("data.lambdas.m3w=0.0", "m3w is 0.0.*above 0"),
+    ],
 )
 def test_a_lambda_of_another_dataset_or_of_nothing_is_refused(change: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         build_objective(config("RUN", change), ["m3w", "align"])
+
+
+def test_a_configuration_with_factors_of_more_datasets_trains_on_any_of_them(
+    clip: str, datasets: list[str], tmp_path: Path
+) -> None:
+    published = "data.lambdas={m3w=1.0,align=0.2,ltip=0.2,vtp=0.03}"
+    alone = run("flamingo", config(clip, published, "train.steps=2"), datasets[1:], str(tmp_path))
+    assert alone.report is not None
+    assert set(alone.report.metrics) == {"align/nats_per_token", "align/nats_per_sequence"}
+
+
+def test_in_a_round_robin_each_step_has_one_dataset_and_a_resumed_run_ends_with_the_same_weights(
+    clip: str, datasets: list[str], tmp_path: Path
+) -> None:
+    turns = config(clip, 'data.mixing="round_robin"', "train.log_every=1", "train.steps=3", "train.accumulate=2")
+    whole = run("flamingo", turns, datasets, str(tmp_path))
+    assert whole.checkpoint is not None
+    first = saved_weights(whole.checkpoint)
+    shutil.rmtree(whole.checkpoint)
+    again = run("flamingo", turns, datasets, str(tmp_path))
+    assert again.resumed_at == 2
+    second = saved_weights(again.checkpoint or "")
+    assert all(torch.equal(value, second[name]) for name, value in first.items())
+    rows = [json.loads(line) for line in (tmp_path / "metrics.jsonl").read_text().splitlines()]
+    named = {row["step"]: {name for name in ("m3w", "align") if f"{name}/nats_per_token" in str(row)} for row in rows}
+    assert named == {1: {"m3w"}, 2: {"align"}, 3: {"m3w"}}
+    samples = {row["step"]: row["samples"] for row in rows}
+    assert samples == {1: 4, 2: 6, 3: 4}
+
+
+def test_a_round_robin_is_planned_with_one_dataset_per_step() -> None:
+    one, two = (
+        dry_run(config(None, f'data.mixing="{mixing}"'), datasets=["m3w", "align"])["flops_per_step"]
+        for mixing in ("round_robin", "accumulate")
+    )
+    assert two == pytest.approx(2 * one, rel=0.01)
 
 
 def test_a_run_without_a_vision_encoder_is_refused(datasets: list[str]) -> None:

@@ -21,6 +21,7 @@ from corpusloom.trainers.training.config import load_config
 from tests.trainers.benchmarks import write_benchmark
 from tests.trainers.clip.folders import hf_folder
 from tests.trainers.datasets import Pair, coloured_pairs, write_pairs
+from tests.trainers.flamingo.benchmarks.folders import okvqa
 from tests.trainers.ranks import run_ranks
 from tests.trainers.stream.datasets import make_dataset
 from tests.trainers.vilbert.region_pairs import write_regions
@@ -61,6 +62,15 @@ def test_a_clip_retrieves_among_as_many_pairs_as_the_limit_says(clip: str, pairs
     assert figures["image_retrieval_r10"] == figures["text_retrieval_r10"] == 1.0
     assert figures["image_retrieval_r1"] <= figures["image_retrieval_r5"] <= 1.0
     assert evaluate("retrieval", clip, pairs)["image_retrieval_r10"] <= 1.0
+
+
+def test_outputs_of_a_benchmark_stand_beside_its_figures(flamingo: str, tmp_path: Path) -> None:
+    settings = EvaluationSettings(benchmark="okvqa", shots=(0,), beams=1, limit=1)
+    data = okvqa(tmp_path / "okvqa")
+    evaluation.evaluate("few-shot", flamingo, data, settings, out=str(tmp_path / "found.json"))
+    (row,) = json.loads((tmp_path / "found.0_shots.seed0.json").read_text())
+    assert row["question_id"] == 1000
+    assert json.loads((tmp_path / "found.json").read_text())["figures"]["0_shots.vqa_accuracy_n"] == 1
 
 
 @pytest.mark.parametrize(("kind", "family"), [("retrieval", "clip"), ("few-shot", "flamingo")])

@@ -1,6 +1,6 @@
 """Evaluates a Flamingo on a benchmark: shots from its support split, figures, and outputs for a submission."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -9,7 +9,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from corpusloom.schemas import storage
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.evaluation.answers import normalise
 from corpusloom.trainers.evaluation.batches import EvaluationSettings, Figures, ItemSource, measure_batches
@@ -21,7 +20,15 @@ from corpusloom.trainers.flamingo.benchmarks.benchmark import FewShotBenchmark, 
 from corpusloom.trainers.flamingo.benchmarks.formats.readers import read_items
 from corpusloom.trainers.flamingo.benchmarks.items import Item
 from corpusloom.trainers.flamingo.benchmarks.media import read_pixels
-from corpusloom.trainers.flamingo.benchmarks.metrics import SCORED, WRITTEN, is_answered, written_figures
+from corpusloom.trainers.flamingo.benchmarks.metrics import (
+    CONTRACTIONS,
+    NORMALISED,
+    SCORED,
+    AnswerTables,
+    is_answered,
+    read_tables,
+    written_figures,
+)
 from corpusloom.trainers.flamingo.benchmarks.submission import FORMS
 from corpusloom.trainers.flamingo.data import FlamingoTransform
 from corpusloom.trainers.flamingo.model import Flamingo
@@ -33,8 +40,6 @@ from corpusloom.trainers.flamingo.prompts.rices import embed_pool, nearest
 
 SUPPORT = 2048
 """Records from which shots are taken, at most: drawn from the support split (section 4.1.2)."""
-CONTRACTIONS = "contractions.json"
-"""File in the benchmark's folder with the official table of contractions."""
 
 
 def measure_benchmark(
@@ -46,8 +51,9 @@ def measure_benchmark(
     """
     benchmark = find(settings.benchmark or "")
     items = read_items(benchmark, data, settings.split or benchmark.query)[: settings.limit]
+    tables = read_tables(data, benchmark.metric)
     pool = open_support(benchmark, data, transform, settings.shots)
-    trials = Trials(model.eval(), transform.vocabulary, (), pool, None, settings, ImageEncoder(model, KEPT))
+    trials = Trials(model.eval(), transform.vocabulary, (), pool, None, settings)
     embedded = embed_pool(model.vision, pool) if settings.rices else None
     plan = [(shots, seed) for shots in settings.shots for seed in range(settings.seeds)]
     most, width = max(settings.shots), max(len(item.candidates) for item in items)
@@ -58,7 +64,7 @@ def measure_benchmark(
         if embedded is not None:
             found = nearest(model.vision, list(queries.values()), embedded, most)
             similar = dict(zip(queries, found, strict=True))
-        asked = replace(trials, queries=queries, similar=similar)
+        asked = replace(trials, queries=queries, similar=similar, encoder=ImageEncoder(model, KEPT))
         measured = {"number": torch.tensor(numbers)}
         for shots, seed in plan:
             if benchmark.metric in SCORED:
@@ -76,7 +82,7 @@ def measure_benchmark(
         data,
     )
     found = measure_batches(source, measure, settings, next(model.parameters()).device)
-    return _Outcome(benchmark, [items[number] for number in found.tensors["number"]], found, plan).figures(data)
+    return _Outcome(benchmark, [items[number] for number in found.tensors["number"]], found, plan).figures(tables)
 
 
 def open_support(
@@ -115,14 +121,13 @@ class _Outcome:
     measured: Measured
     plan: Sequence[tuple[int, int]]
 
-    def figures(self, data: str) -> Figures:
+    def figures(self, tables: AnswerTables) -> Figures:
         """Return figures per number of shots, and the files of outputs."""
-        values, notes = dict[str, float](), list(self._notes(data))
+        values, notes = dict[str, float](), list(self._notes(tables))
         if all(map(is_answered, self.items)):
-            contractions = _contractions(data)
             for shots in dict.fromkeys(shots for shots, _ in self.plan):
                 own = [self._outputs(trial) for trial in self.plan if trial[0] == shots]
-                for name, value in self._values(own, contractions):
+                for name, value in self._values(own, tables):
                     values[f"{shots}_shots.{name}"] = value
         skipped = self.measured.skipped
         values |= {"records": float(len(self.items)), "skipped": float(len(skipped))}
@@ -132,33 +137,24 @@ class _Outcome:
         found = self.measured.tensors[f"{trial[0]}.{trial[1]}"]
         return found if self.benchmark.metric in SCORED else unpack(found)
 
-    def _values(
-        self, outputs: Sequence[Sequence[str] | Tensor], contractions: Mapping[str, str]
-    ) -> Iterator[tuple[str, float]]:
+    def _values(self, outputs: Sequence[Sequence[str] | Tensor], tables: AnswerTables) -> Iterator[tuple[str, float]]:
         scores = [found for found in outputs if isinstance(found, Tensor)]
         texts = [found for found in outputs if not isinstance(found, Tensor)]
         if scores:
             yield from SCORED[self.benchmark.metric](torch.stack(scores), self.items)
-        elif self.benchmark.metric in WRITTEN:
-            yield from written_figures(self.benchmark.metric, texts, self.items, contractions)
+        else:
+            yield from written_figures(self.benchmark.metric, texts, self.items, tables)
 
-    def _notes(self, data: str) -> Iterator[str]:
+    def _notes(self, tables: AnswerTables) -> Iterator[str]:
         metric = self.benchmark.metric
         if not all(map(is_answered, self.items)):
             yield "the answers of this split are not there: no figures; --out FILE keeps the outputs for a submission"
         elif metric == "cider" and not is_official():
             yield tokens.NOT_OFFICIAL
-        elif metric != "cider" and metric in WRITTEN and not storage.exists(storage.join(data, CONTRACTIONS)):
+        elif metric in NORMALISED and tables.contractions is normalise.CONTRACTIONS:
             yield f"{normalise.NOT_OFFICIAL}; put the official one into the folder as {CONTRACTIONS}"
-        elif metric not in (*WRITTEN, *SCORED):
-            yield f"{metric} is not computed here: --out FILE keeps the outputs for the benchmark's own code"
 
     def _files(self) -> Iterator[tuple[str, bytes]]:
         ending, make = FORMS[self.benchmark.submission]
         for shots, seed in self.plan:
             yield f"{shots}_shots.seed{seed}.{ending}", make(self.items, self._outputs((shots, seed)))
-
-
-def _contractions(data: str) -> Mapping[str, str]:
-    path = storage.join(data, CONTRACTIONS)
-    return normalise.load_contractions(path) if storage.exists(path) else normalise.CONTRACTIONS

@@ -7,13 +7,12 @@ import cv2
 import numpy as np
 
 from corpusloom.schemas import storage
-from corpusloom.schemas.layout import IMAGE_EXTENSIONS
 from corpusloom.trainers.flamingo.benchmarks.items import Item
 from corpusloom.trainers.flamingo.data import FlamingoTransform, choose_frames
+from corpusloom.trainers.flamingo.prompts.images import IMAGE_ENDINGS
 from corpusloom.trainers.stream.errors import SampleError
 from corpusloom.trainers.stream.samples.image_ops import decode_near, pad_to_square
 
-IMAGE_ENDINGS = tuple(f".{name}" for name in (*IMAGE_EXTENSIONS, "jpeg"))
 VIDEO_ENDINGS = ("", ".mp4", ".avi", ".mkv", ".webm")
 
 

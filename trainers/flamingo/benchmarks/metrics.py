@@ -4,11 +4,16 @@ Shapes: S seeds, M records, C candidates of a record, at most.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from corpusloom.trainers.evaluation.answers import accuracy
+from corpusloom.schemas import storage
+from corpusloom.trainers.evaluation.answers import accuracy, normalise
+from corpusloom.trainers.evaluation.answers.normalise import load_contractions
+from corpusloom.trainers.evaluation.answers.wordnet import WordNet, read_wordnet
+from corpusloom.trainers.evaluation.answers.wups import wups
 from corpusloom.trainers.evaluation.captions.cider import cider
 from corpusloom.trainers.evaluation.captions.treebank import words_of_captions
 from corpusloom.trainers.evaluation.figures import mean, over_seeds
@@ -17,48 +22,77 @@ from corpusloom.trainers.flamingo.benchmarks.items import Item
 from corpusloom.trainers.flamingo.benchmarks.weighted_precision import precision_by_chance, weighted_precisions
 from corpusloom.trainers.flamingo.prompts.closed_ended import probabilities
 
-Contractions = Mapping[str, str]
+CONTRACTIONS, WORDNET = "contractions.json", "wordnet"
+"""File in a benchmark's folder with the official table of contractions, and folder `dict` of WordNet."""
 References = Sequence[Sequence[str]]
 
 
-def _ciders(texts: Sequence[str], references: References, contractions: Contractions) -> list[float]:
+@dataclass(frozen=True)
+class AnswerTables:
+    """What figures of texts need beside the texts."""
+
+    contractions: Mapping[str, str]
+    wordnet: WordNet | None = None
+
+
+def read_tables(folder: str, metric: str) -> AnswerTables:
+    """Return the tables in a benchmark's folder: InputError for WUPS without WordNet; contractions may be our own."""
+    table, words = storage.join(folder, CONTRACTIONS), storage.join(folder, WORDNET)
+    return AnswerTables(
+        load_contractions(table) if storage.exists(table) else normalise.CONTRACTIONS,
+        read_wordnet(words) if metric == "wups" else None,
+    )
+
+
+def _ciders(texts: Sequence[str], references: References, tables: AnswerTables) -> list[float]:
     written = [own[0] for own in words_of_captions([[text] for text in texts])]
     return cider(written, words_of_captions(references))
 
 
-def _each(measure: Callable[[str, Sequence[str], Contractions], float]) -> "Written":
-    def values(texts: Sequence[str], references: References, contractions: Contractions) -> list[float]:
-        return [measure(text, own, contractions) for text, own in zip(texts, references, strict=True)]
+def _each(measure: Callable[[str, Sequence[str], Mapping[str, str]], float]) -> "Written":
+    def values(texts: Sequence[str], references: References, tables: AnswerTables) -> list[float]:
+        return [measure(text, own, tables.contractions) for text, own in zip(texts, references, strict=True)]
 
     return values
 
 
-Written = Callable[[Sequence[str], References, Contractions], list[float]]
-"""(text, references of each record, contractions) -> value of each record."""
+def _wups(texts: Sequence[str], references: References, tables: AnswerTables) -> list[float]:
+    wordnet = tables.wordnet or WordNet({}, {}, {})
+    pairs = zip(texts, references, strict=True)
+    return [max(wups(text, reference, wordnet) for reference in own) for text, own in pairs]
+
+
+Written = Callable[[Sequence[str], References, AnswerTables], list[float]]
+"""(text, references of each record, tables) -> value of each record."""
 WRITTEN: Mapping[str, Written] = {
     "cider": _ciders,
     "vqa_accuracy": _each(accuracy.vqa_accuracy),
     "ivqa_accuracy": _each(accuracy.ivqa_accuracy),
     "top1": _each(accuracy.top1),
+    "wups": _wups,
 }
 
 
+NORMALISED = ("vqa_accuracy", "ivqa_accuracy", "top1")
+"""Figures of texts that are compared in their normal forms, so with a table of contractions."""
+
+
 def written_figures(
-    metric: str, written: Sequence[Sequence[str]], items: Sequence[Item], contractions: Contractions
+    metric: str, written: Sequence[Sequence[str]], items: Sequence[Item], tables: AnswerTables
 ) -> Iterator[tuple[str, float]]:
     """Yield the figure of texts per seed, S times (M,); its value by chance is that of the next record's text."""
     references = [item.references for item in items]
-    values = [WRITTEN[metric](texts, references, contractions) for texts in written]
-    others = [WRITTEN[metric]([*texts[1:], *texts[:1]], references, contractions) for texts in written]
+    values = [WRITTEN[metric](texts, references, tables) for texts in written]
+    others = [WRITTEN[metric]([*texts[1:], *texts[:1]], references, tables) for texts in written]
     chance = float(torch.tensor(others, dtype=torch.float64).mean())
-    yield from over_seeds(metric, torch.tensor(values, dtype=torch.float64), chance)
+    yield from over_seeds(metric, torch.tensor(values, dtype=torch.float64), chance, shares=metric != "cider")
 
 
 def _choice_top1(scores: Tensor, items: Sequence[Item]) -> Iterator[tuple[str, float]]:
     chance = sum(1 / len(item.candidates) for item in items) / len(items)
     own = torch.tensor([item.own for item in items])
     hits = torch.stack([mean_ranks(seed, own) == 1 for seed in scores])
-    yield from over_seeds("top1", hits.double(), chance)
+    yield from over_seeds("top1", hits.double(), chance, shares=True)
 
 
 def _auc(scores: Tensor, items: Sequence[Item]) -> Iterator[tuple[str, float]]:

@@ -40,6 +40,8 @@ class SkippedStep:
     """Keys of each data rank's batch."""
     suspects: tuple[int, ...]
     """Data ranks whose own share of the loss is not finite; none for a spike."""
+    causes: tuple[str, ...] = ()
+    """Values in the batches of all ranks that are not finite, as the objective describes them."""
 
     def __str__(self) -> str:
         ranks = self.suspects or tuple(range(len(self.keys)))
@@ -49,6 +51,7 @@ class SkippedStep:
         return (
             f"step {self.step + 1} is skipped ({self.reason}): loss {self.loss:.4g}, "
             f"gradient norm {self.grad_norm:.4g}, batch{where}: {', '.join(shown[:KEYS_SHOWN]) or 'no sample'}{more}"
+            f"{''.join(f'; {cause}' for cause in self.causes[:KEYS_SHOWN])}"
         )
 
 

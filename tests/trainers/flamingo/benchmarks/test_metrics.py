@@ -1,12 +1,23 @@
 """Figures of a benchmark's outputs, against counts by hand."""
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
 
+from corpusloom.schemas.errors import InputError
 from corpusloom.trainers.flamingo.benchmarks.items import Item
-from corpusloom.trainers.flamingo.benchmarks.metrics import SCORED, is_answered, written_figures
+from corpusloom.trainers.flamingo.benchmarks.metrics import (
+    SCORED,
+    AnswerTables,
+    is_answered,
+    read_tables,
+    written_figures,
+)
+from tests.trainers.evaluation.answers.test_wordnet import write_wordnet
+
+TABLES = AnswerTables({})
 
 
 def choice(own: int, *gains: float) -> Item:
@@ -15,7 +26,7 @@ def choice(own: int, *gains: float) -> Item:
 
 def test_a_figure_is_the_mean_over_seeds_and_chance_is_the_next_records_text() -> None:
     items = [Item(key=n, media=(), prompt="", references=(text,)) for n, text in enumerate(("cat", "dog", "hen"))]
-    found = dict(written_figures("top1", [["cat", "dog", "cow"], ["cat", "cat", "cow"]], items, {}))
+    found = dict(written_figures("top1", [["cat", "dog", "cow"], ["cat", "cat", "cow"]], items, TABLES))
     assert found["top1"] == pytest.approx((2 / 3 + 1 / 3) / 2)
     assert found["top1_chance"] == pytest.approx(1 / 6)  # of both seeds, "cat" of record 0 by the second one
     assert found["top1_std_of_seeds"] == pytest.approx(math.sqrt(2) / 6)
@@ -24,9 +35,18 @@ def test_a_figure_is_the_mean_over_seeds_and_chance_is_the_next_records_text() -
 
 def test_captions_are_scored_by_cider() -> None:
     items = [Item(key=n, media=(), prompt="", references=(text,)) for n, text in enumerate(("a b c d", "v w x y"))]
-    found = dict(written_figures("cider", [["A b c d.", "v w x y"]], items, {}))
+    found = dict(written_figures("cider", [["A b c d.", "v w x y"]], items, TABLES))
     assert found["cider"] == pytest.approx(10)
     assert found["cider_chance"] == 0
+
+
+def test_answers_about_videos_are_compared_by_wordnet(tmp_path: Path) -> None:
+    items = [Item(key=n, media=(), prompt="", references=(text,)) for n, text in enumerate(("a dog", "a man"))]
+    with pytest.raises(InputError, match="give the folder dict of WordNet"):
+        read_tables(str(tmp_path), "wups")
+    write_wordnet(tmp_path / "wordnet")
+    found = dict(written_figures("wups", [["cat", "man"]], items, read_tables(str(tmp_path), "wups")))
+    assert found["wups"] == pytest.approx((4 / 6 + 1) / 2)
 
 
 def test_choices_count_if_the_right_one_is_likeliest() -> None:

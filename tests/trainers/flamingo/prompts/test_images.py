@@ -28,3 +28,16 @@ def test_an_image_that_is_absent_or_does_not_decode_is_named(tmp_path: Path) -> 
     for name, message in (("broken.png", "cannot be decoded"), ("absent.png", "no such image")):
         with pytest.raises(InputError, match=rf"{name}: .*{message}"):
             read_image(str(tmp_path / name), TRANSFORM)
+
+
+def test_a_folder_of_frames_is_a_clip_in_the_order_of_their_names(tmp_path: Path) -> None:
+    config = FlamingoDataConfig(evaluation_frames=3)
+    for number, name in enumerate(("b.png", "a.png", "d.png", "c.jpeg", "e.png")):
+        (tmp_path / name).write_bytes(jpeg(50 * number))
+    (tmp_path / "notes.txt").write_text("no frame")
+    found = read_image(str(tmp_path), FlamingoTransform(VOCABULARY, config, 16, augment=False))
+    assert found.shape == (3, 3, 16, 16)
+    assert found[:, 0, 8, 8].tolist() == [50, 150, 200]
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(InputError, match="empty: no image in this folder"):
+        read_image(str(tmp_path / "empty"), TRANSFORM)

@@ -1,4 +1,4 @@
-"""The Perceiver Resampler against that of Idefics in transformers, with the same weights and activation."""
+"""The Perceiver Resampler against that of Idefics in transformers, on any grid and any number of frames; the mean."""
 
 import torch
 from torch import nn
@@ -6,10 +6,11 @@ from transformers import IdeficsConfig
 from transformers.models.idefics.perceiver import IdeficsPerceiverResampler
 
 from corpusloom.trainers.flamingo.config import FlamingoConfig
-from corpusloom.trainers.flamingo.model import PerceiverResampler
+from corpusloom.trainers.flamingo.layers.resampler import MeanPool, PerceiverResampler
+from tests.trainers.flamingo.test_model import SHAPE
 
 
-def copy_weights(own, other):
+def copy_weights(own: PerceiverResampler, other: IdeficsPerceiverResampler) -> None:
     own.latents.data.copy_(other.latents)
     own.time.data.zero_()
     for layer, (attention, mlp) in zip(own.layers, other.blocks, strict=True):
@@ -23,7 +24,7 @@ def copy_weights(own, other):
         layer.ffw[3].weight.data.copy_(mlp.c_proj.weight)
 
 
-def test_with_the_same_weights_the_visual_tokens_are_those_of_idefics():
+def test_with_the_same_weights_the_visual_tokens_are_those_of_idefics() -> None:
     torch.set_num_threads(1)
     torch.manual_seed(0)
     config = IdeficsConfig(vision_config={"embed_dim": 16}, perceiver_config={"qk_layer_norms_perceiver": False})
@@ -34,3 +35,22 @@ def test_with_the_same_weights_the_visual_tokens_are_those_of_idefics():
     copy_weights(own, other)
     features = torch.randn(3, 1, 9, 16, dtype=torch.double)
     torch.testing.assert_close(other.layer_norm(own(features)), other(features[:, 0]), atol=1e-10, rtol=0)
+
+
+def test_the_resampler_takes_any_grid_and_any_number_of_frames() -> None:
+    torch.manual_seed(0)
+    resampler = PerceiverResampler(SHAPE, 12, 12)
+    for frames, places in ((1, 4), (4, 9), (7, 2)):
+        assert resampler(torch.randn(2, frames, places, 12)).shape == (2, 3, 12)
+    assert torch.equal(resampler.time_embeddings(1), resampler.time[:1])
+    assert torch.equal(resampler.time_embeddings(4), resampler.time)
+    longer = resampler.time_embeddings(7)
+    assert torch.allclose(longer[0], resampler.time[0], atol=1e-6)
+    assert torch.allclose(longer[-1], resampler.time[-1], atol=1e-6)
+
+
+def test_the_mean_of_a_grid_is_one_projected_token() -> None:
+    torch.manual_seed(0)
+    pool, features = MeanPool(12, 8), torch.randn(2, 3, 4, 12)
+    expected = features.flatten(1, 2).mean(1) @ pool.project.weight.T
+    torch.testing.assert_close(pool(features), expected[:, None])
