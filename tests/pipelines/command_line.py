@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-PATIENCE = 90.0
+PATIENCE = 200.0
 """Seconds until a process counts as stuck."""
 
 PAUSED = """

@@ -204,7 +204,7 @@ STAGES = [
 ]
 
 
-@pytest.mark.timeout(300)
+@pytest.mark.timeout(900)
 def test_ctrl_c_in_each_stage_of_a_build_is_resumed(web: SmallWeb, tmp_path: Path) -> None:
     out, work = tmp_path / "out", tmp_path / "work"
     argv = ["build", "align", "--warc", str(web.folder / "crawl"), "--out", str(out), "--work", str(work)]

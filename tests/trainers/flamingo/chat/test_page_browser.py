@@ -12,7 +12,7 @@ from corpusloom.trainers.flamingo.decoding import DecodingConfig
 from corpusloom.trainers.flamingo.model import Flamingo
 from corpusloom.trainers.flamingo.prompts.images import read_image
 from corpusloom.trainers.flamingo.prompts.sequence import EOC, generate
-from tests.chromium import CHROMIUM, needs_chromium
+from tests.chromium import CHROMIUM, PATIENCE, needs_chromium
 from tests.trainers.datasets import coloured_pairs
 from tests.trainers.flamingo.chat.test_session import FORM, TRANSFORM
 from tests.trainers.flamingo.test_data import VOCABULARY
@@ -43,6 +43,7 @@ def shown(model: Flamingo, tmp_path_factory: pytest.TempPathFactory) -> Iterator
     with serving(server) as url, playwright.sync_playwright() as started:
         browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         made = Shown(browser.new_page(), url, [], [], pictures)
+        made.page.set_default_timeout(PATIENCE)
         made.page.on("request", lambda request: made.requests.append(request.url))
         made.page.on("console", lambda message: made.complaints.append(message.text))
         made.page.on("pageerror", lambda error: made.complaints.append(str(error)))
@@ -52,6 +53,7 @@ def shown(model: Flamingo, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 def test_pictures_and_texts_are_one_prompt_and_the_reply_stands_below(shown: Shown, model: Flamingo) -> None:
     page, (first, second) = shown.page, shown.pictures
+    shown.complaints.clear()
     page.goto(shown.url)
     page.set_input_files("#files", [first])
     page.click("#text")
