@@ -184,7 +184,7 @@ def test_ctrl_c_in_a_scrape_loses_no_page(web: SmallWeb, tmp_path: Path) -> None
     argv = ["scrape", "--seeds", str(web.folder / "seeds.txt"), "--out", str(out)]
     before = web.server.counted()
     slowly = [sys.executable, "-m", "corpusloom", *argv, *fetching(web, delay=0.1)]
-    check_interrupted(interrupt(slowly, lambda: (web.server.counted() - before).total() > 25))
+    check_interrupted(interrupt(slowly, lambda: (web.server.counted() - before).total() > 50))
     assert not (out / "scrape.json").exists()
     first = web.server.counted()
     recorded = {(parts.hostname, parts.path) for row in frontier_rows(str(out)) if (parts := urlsplit(row.url))}
