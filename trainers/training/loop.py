@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -12,6 +12,7 @@ from corpusloom.trainers.training import distributed
 from corpusloom.trainers.training.batches import SkippedSamples, skipped_samples
 from corpusloom.trainers.training.checkpoint import Checkpointer
 from corpusloom.trainers.training.config import ParallelConfig, TrainConfig
+from corpusloom.trainers.training.numerics import thread_count
 from corpusloom.trainers.training.observe.guard import SkippedStep, finite_weights
 from corpusloom.trainers.training.observe.interrupts import held_interrupts
 from corpusloom.trainers.training.observe.reports import Observer, Observers, StepReport, describe_start
@@ -73,7 +74,11 @@ def train(
     course = _Course(run, task.evaluate, checkpoint, told)
     told.start(describe_start(run.model, run.stream, config, name=name, device=run.device, resumed_at=start))
     alone = checkpoint is not None and distributed.world_size() == 1
-    with _settings(config, run.device), held_interrupts(alone) as interrupted, checkpoint or contextlib.nullcontext():
+    with (
+        thread_count(config.threads, run.device),
+        held_interrupts(alone) as interrupted,
+        checkpoint or contextlib.nullcontext(),
+    ):
         on_update(start)
         if 0 < start < config.steps:
             course.evaluate_if_due(start)
@@ -159,16 +164,3 @@ class _Course:
         sound = self._run.guard.good_step + int(finite_weights(self._run.model))
         good = [step for step in complete_steps(self._checkpoint.folder) if step <= sound]
         return step_folder(self._checkpoint.folder, good[-1]) if good else None
-
-
-@contextlib.contextmanager
-def _settings(config: TrainConfig, device: torch.device) -> Iterator[None]:
-    """Set the number of threads; restore it and torch's random state at the end."""
-    threads = torch.get_num_threads()
-    with torch.random.fork_rng([device] if device.type == "cuda" else []):
-        if config.threads is not None:
-            torch.set_num_threads(config.threads)
-        try:
-            yield
-        finally:
-            torch.set_num_threads(threads)

@@ -1,6 +1,7 @@
-"""Precision: that of forward passes, and that of losses, which is at least float32 under autocast too."""
+"""Settings of a computation: precision of forward passes and of losses, which is at least float32; threads."""
 
 import contextlib
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -22,3 +23,16 @@ def autocast(precision: str, device: torch.device) -> contextlib.AbstractContext
     if precision == "bf16":
         return torch.autocast(device.type, dtype=torch.bfloat16)
     return contextlib.nullcontext()
+
+
+@contextlib.contextmanager
+def thread_count(threads: int | None, device: torch.device) -> Iterator[None]:
+    """Set torch's number of threads, None leaves it; restore it and torch's random state at the end."""
+    before = torch.get_num_threads()
+    with torch.random.fork_rng([device] if device.type == "cuda" else []):
+        if threads is not None:
+            torch.set_num_threads(threads)
+        try:
+            yield
+        finally:
+            torch.set_num_threads(before)
