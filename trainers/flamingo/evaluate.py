@@ -1,6 +1,5 @@
 """Evaluation of a Flamingo: likelihood of captions given their image, and few-shot episodes (section 3.3)."""
 
-from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
@@ -19,18 +18,19 @@ from corpusloom.trainers.evaluation.batches import (
     measure_batches,
     read_all,
 )
-from corpusloom.trainers.evaluation.figures import mean, over_seeds, share
+from corpusloom.trainers.evaluation.captions.word_f1 import word_f1_by_chance, word_f1s
+from corpusloom.trainers.evaluation.figures import over_seeds
 from corpusloom.trainers.evaluation.samples import dataset_source
 from corpusloom.trainers.evaluation.written_texts import WrittenText, pack, unpack
 from corpusloom.trainers.flamingo.benchmarks.measure import measure_benchmark
-from corpusloom.trainers.flamingo.data import FlamingoTransform, Vocabulary
+from corpusloom.trainers.flamingo.data import FlamingoTransform
 from corpusloom.trainers.flamingo.model import Flamingo
 from corpusloom.trainers.flamingo.prompts.episodes import TEXT_ONLY, Example
 from corpusloom.trainers.flamingo.prompts.few_shot import Trials
 from corpusloom.trainers.flamingo.prompts.image_encoder import ImageEncoder
+from corpusloom.trainers.flamingo.prompts.own_image import caption_log_likelihoods, right_against_wrong
 from corpusloom.trainers.flamingo.prompts.pool import KEPT, ShotPool, open_pool, to_example
 from corpusloom.trainers.flamingo.prompts.rices import most_similar
-from corpusloom.trainers.flamingo.prompts.sequence import score
 
 
 def evaluations() -> Mapping[str, Evaluation]:
@@ -92,7 +92,7 @@ def labels_of(items: Sequence[Example], classes: Sequence[ClassName], where: str
     """Return the class of each item, named by its caption; InputError if there is none of that name."""
     if not classes:
         return []
-    shown = {label: name.shown for name in classes for label in (folded(name.shown), *map(folded, name.names))}
+    shown = {label: name.shown for name in classes for label in map(folded, name.names)}
     for item in items:
         if folded(item.text) not in shown:
             what = f"no class {item.text!r}, the caption of sample {item.key}"
@@ -100,50 +100,17 @@ def labels_of(items: Sequence[Example], classes: Sequence[ClassName], where: str
     return [shown[folded(item.text)] for item in items]
 
 
-def caption_log_likelihoods(
-    model: Flamingo,
-    pairs: Sequence[Sequence[Example]],
-    vocabulary: Vocabulary,
-    encoder: ImageEncoder | None = None,
-) -> Tensor:
-    """Return the log likelihood of each pair's first caption with its own image and with the second's: (M, 2).
-
-    A caption is compared with one other image only, so that the comparisons are independent.
-    """
-    rows = [[item.pixels] for pair in pairs for item in pair]
-    texts = [[pair[0].text] for pair in pairs for _ in pair]
-    return torch.cat(score(model, rows, texts, vocabulary, encoder)).view(len(pairs), 2)
-
-
-def right_against_wrong(scores: Tensor) -> Iterator[tuple[str, float]]:
-    """Yield the share of captions that are likelier with their own image than with the other, (M, 2), and the gain."""
-    yield from share("right_image_likelier", scores[:, 0] > scores[:, 1], 0.5)
-    yield "chance", 0.5
-    yield "n", float(len(scores))
-    yield from mean("nats_gained", scores[:, 0] - scores[:, 1], 0.0)
-
-
-def word_f1(written: str, reference: str) -> float:
-    """Return the F1 score of the words of two captions, counted as multisets."""
-    words, wanted = Counter(written.lower().split()), Counter(reference.lower().split())
-    return 2 * (words & wanted).total() / max(words.total() + wanted.total(), 1)
-
-
 def _captions(written: Sequence[Sequence[str]], references: Sequence[str]) -> Iterator[tuple[str, float]]:
     """Yield the word F1 of captions per seed, and as chance that against the next sample's caption."""
-    others = [*references[1:], *references[:1]]
-    yield from over_seeds("caption_word_f1", _f1(written, references), float(_f1(written, others).mean()))
+    values = torch.stack([word_f1s(texts, references) for texts in written])
+    chances = [word_f1_by_chance(texts, references) for texts in written]
+    yield from over_seeds("caption_word_f1", values, sum(chances) / len(chances))
 
 
 def _top1(written: Sequence[Sequence[str]], labels: Sequence[str], classes: int) -> Iterator[tuple[str, float]]:
     """Yield the share of right classes per seed."""
     hits = [[float(text == label) for text, label in zip(texts, labels, strict=True)] for texts in written]
     yield from over_seeds("class_top1", torch.tensor(hits, dtype=torch.float64), 1 / classes, shares=True)
-
-
-def _f1(written: Sequence[Sequence[str]], references: Sequence[str]) -> Tensor:
-    rows = [[word_f1(*both) for both in zip(texts, references, strict=True)] for texts in written]
-    return torch.tensor(rows, dtype=torch.float64)
 
 
 def _listed(texts: Mapping[tuple[int, int], Sequence[str]], items: Sequence[Example]) -> Iterator[WrittenText]:

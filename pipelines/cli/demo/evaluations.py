@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 
 from corpusloom.pipelines.cli.demo.folder import DemoFolder
 from corpusloom.pipelines.cli.demo.lanes import fewer_steps
@@ -78,10 +79,9 @@ def evaluate_once(demo: DemoFolder, kind: str, family: str, data: str, limit: in
     from corpusloom.trainers.jobs.evaluate import evaluate
 
     def figures() -> Mapping[str, float]:
-        with demo.reporter.stage("evaluations", detail=f"{kind} of {family}"):
-            return evaluate(kind, demo.path("runs", family), data, EvaluationSettings(limit=limit)).figures
+        return evaluate(kind, demo.path("runs", family), data, EvaluationSettings(limit=limit)).figures
 
-    return _once(demo, family, data.rstrip("/").rsplit("/", 1)[-1], figures)
+    return _once(demo, family, data.rstrip("/").rsplit("/", 1)[-1], f"{kind} of {family}", figures)
 
 
 def measure_ceiling_once(demo: DemoFolder, data: str) -> dict[str, float]:
@@ -90,40 +90,33 @@ def measure_ceiling_once(demo: DemoFolder, data: str) -> dict[str, float]:
     from corpusloom.trainers.training.config import load_config
 
     def figures() -> Mapping[str, float]:
-        with demo.reporter.stage("evaluations", detail="supervised ceiling of clip's image tower"):
-            return supervised_ceiling(load_config("clip-tiny", fewer_steps(demo)), data)
+        return supervised_ceiling(load_config("clip-tiny", fewer_steps(demo)), data)
 
-    return _once(demo, "clip", "supervised", figures)
+    return _once(demo, "clip", "supervised", "supervised ceiling of clip's image tower", figures)
 
 
 def page_figures_once(demo: DemoFolder) -> dict[str, float]:
     """Evaluate Flamingo's captions on the pages of the exam, or return the figures stored for its newest checkpoint."""
     from corpusloom.trainers.flamingo.prompts.same_page import page_figures
 
-    def figures() -> Mapping[str, float]:
-        with demo.reporter.stage("evaluations", detail="captions of flamingo"):
-            pages = 3 if demo.quick else None
-            return page_figures(
-                demo.path("runs", "flamingo"), demo.path("datasets", "exam"), grammar.attributes_of, pages
-            )
-
-    return _once(demo, "flamingo", "pages", figures)
+    run, exam, pages = demo.path("runs", "flamingo"), demo.path("datasets", "exam"), 3 if demo.quick else None
+    figures = partial(page_figures, run, exam, grammar.attributes_of, pages)
+    return _once(demo, "flamingo", "pages", "captions of flamingo", figures)
 
 
 def frozen_figures_once(demo: DemoFolder) -> dict[str, float]:
     """Evaluate the CLIP in Flamingo on the same images, or return the figures stored for its newest checkpoint."""
     from corpusloom.trainers.clip.zero_shot.frozen_figures import frozen_figures
 
-    def figures() -> Mapping[str, float]:
-        with demo.reporter.stage("evaluations", detail="frozen clip of flamingo"):
-            known, asked = demo.path("datasets", "align"), demo.path("datasets", "exam")
-            return frozen_figures(demo.path("runs", "clip"), known, asked, grammar.attributes_of)
-
-    return _once(demo, "clip", "frozen", figures)
+    run, known, asked = demo.path("runs", "clip"), demo.path("datasets", "align"), demo.path("datasets", "exam")
+    figures = partial(frozen_figures, run, known, asked, grammar.attributes_of)
+    return _once(demo, "clip", "frozen", "frozen clip of flamingo", figures)
 
 
-def _once(demo: DemoFolder, family: str, name: str, figures: Callable[[], Mapping[str, float]]) -> dict[str, float]:
-    """Return figures, computed once per checkpoint of a model."""
+def _once(
+    demo: DemoFolder, family: str, name: str, detail: str, figures: Callable[[], Mapping[str, float]]
+) -> dict[str, float]:
+    """Return figures, computed once per checkpoint of a model; `detail` names the work in the progress."""
     from corpusloom.trainers.checkpoints.folders import find
 
     path, newest = demo.path("evaluation", f"{family}-{name}.json"), find(demo.path("runs", family))
@@ -131,7 +124,8 @@ def _once(demo: DemoFolder, family: str, name: str, figures: Callable[[], Mappin
         known = json.loads(storage.read_bytes(path))
         if known["checkpoint"] == newest:
             return dict(known["figures"])
-    found = dict(figures())
+    with demo.reporter.stage("evaluations", detail=detail):
+        found = dict(figures())
     storage.write_bytes(path, json.dumps({"checkpoint": newest, "figures": found}, indent=1).encode())
     return found
 

@@ -15,6 +15,7 @@ from corpusloom.trainers.flamingo.model import Flamingo
 from corpusloom.trainers.flamingo.objective import token_loss
 from corpusloom.trainers.flamingo.prompts.episodes import Example
 from corpusloom.trainers.flamingo.prompts.few_shot import Trials
+from corpusloom.trainers.flamingo.prompts.own_image import caption_log_likelihoods, right_against_wrong
 from corpusloom.trainers.flamingo.prompts.pool import ShotPool
 from corpusloom.trainers.flamingo.prompts.sequence import generate
 from tests.trainers.flamingo.test_data import VOCABULARY
@@ -56,9 +57,9 @@ def model() -> Flamingo:
 
 
 def test_a_caption_is_likelier_with_its_own_image(model: Flamingo) -> None:
-    scores = evaluation.caption_log_likelihoods(model, (ITEMS, ITEMS[::-1]), VOCABULARY)
+    scores = caption_log_likelihoods(model, (ITEMS, ITEMS[::-1]), VOCABULARY)
     assert (scores[:, 0] > scores[:, 1] + 1).all()
-    assert dict(evaluation.right_against_wrong(scores))["right_image_likelier"] == 1.0
+    assert dict(right_against_wrong(scores))["right_image_likelier"] == 1.0
 
 
 def test_a_trained_model_writes_the_caption_of_each_image(model: Flamingo) -> None:
@@ -82,10 +83,3 @@ def test_a_caption_names_its_class_by_any_synonym(captions: list[str], wanted: l
 def test_a_caption_that_names_no_class_is_refused_with_its_sample() -> None:
     with pytest.raises(InputError, match=r"names.txt: no class 'green', the caption of sample k7"):
         evaluation.labels_of([Example(ITEMS[0].pixels, "green", key="k7")], [ClassName(("red",))], "names.txt")
-
-
-@pytest.mark.parametrize(
-    ("written", "reference", "wanted"), [("", "a b", 0.0), ("a b", "A b", 1.0), ("a a a", "a b", 0.4), ("", "", 0.0)]
-)
-def test_word_f1_counts_shared_words_as_multisets(written: str, reference: str, wanted: float) -> None:
-    assert evaluation.word_f1(written, reference) == pytest.approx(wanted)

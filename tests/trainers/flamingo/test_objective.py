@@ -7,7 +7,6 @@ import torch
 from torch import nn
 
 from corpusloom.schemas.errors import LoomError
-from corpusloom.trainers.flamingo.evaluate import right_against_wrong
 from corpusloom.trainers.flamingo.model import Flamingo
 from corpusloom.trainers.flamingo.objective import LanguageObjective, targets_of, token_loss
 from corpusloom.trainers.training.config import TrainConfig
@@ -139,10 +138,3 @@ def test_a_flamingo_learns_to_tell_texts_apart_by_their_images() -> None:
         optimizer.step()
     assert loss.value.item() < 1.0
     assert max(block.attention_gate.abs().item() for block in model.gated) > 0
-
-
-def test_the_share_of_right_images_has_a_confidence_interval() -> None:
-    scores = torch.tensor([[1.0, 0.0]] * 9 + [[0.0, 1.0]])
-    figures = dict(right_against_wrong(scores))
-    assert figures["right_image_likelier"] == pytest.approx(0.9)
-    assert figures["right_image_likelier_low"] < 0.9 < figures["right_image_likelier_high"]

@@ -12,13 +12,14 @@ import torch
 
 from corpusloom.schemas.errors import InputError
 from corpusloom.trainers.evaluation.batches import EvaluationSettings, read_all
+from corpusloom.trainers.evaluation.captions.word_f1 import word_f1_by_chance, word_f1s
 from corpusloom.trainers.evaluation.figures import mean, share
 from corpusloom.trainers.evaluation.samples import dataset_source
 from corpusloom.trainers.flamingo.data import FlamingoTransform
 from corpusloom.trainers.flamingo.decoding import DecodingConfig
-from corpusloom.trainers.flamingo.evaluate import caption_log_likelihoods, right_against_wrong, word_f1
 from corpusloom.trainers.flamingo.model import Flamingo
 from corpusloom.trainers.flamingo.prompts.episodes import Example, episode, trim
+from corpusloom.trainers.flamingo.prompts.own_image import caption_log_likelihoods, right_against_wrong
 from corpusloom.trainers.flamingo.prompts.pool import to_example
 from corpusloom.trainers.flamingo.prompts.sequence import generate
 from corpusloom.trainers.flamingo.task import load_evaluated
@@ -120,12 +121,7 @@ def named(written: Sequence[str], references: Sequence[str], attributes: Attribu
 
 def gains(written: Mapping[str, Sequence[str]], references: Sequence[str]) -> Iterator[tuple[str, float]]:
     """Yield the word F1 of each trial, by chance that against the next caption, and the gain from 0 to 1 shot."""
-    others = [*references[1:], *references[:1]]
-    scores = {name: _f1(texts, references) for name, texts in written.items()}
+    scores = {name: word_f1s(texts, references) for name, texts in written.items()}
     for name, score in scores.items():
-        yield from mean(name, score, float(_f1(written[name], others).mean()))
+        yield from mean(name, score, word_f1_by_chance(written[name], references))
     yield from mean("f1_gain", scores["f1_1_shot"] - scores["f1_0_shots"], 0.0)
-
-
-def _f1(texts: Sequence[str], references: Sequence[str]) -> torch.Tensor:
-    return torch.tensor([word_f1(*both) for both in zip(texts, references, strict=True)], dtype=torch.float64)
