@@ -9,7 +9,7 @@ import numpy as np
 from corpusloom.schemas import storage
 from corpusloom.trainers.flamingo.benchmarks.items import Item
 from corpusloom.trainers.flamingo.data import FlamingoTransform, choose_frames
-from corpusloom.trainers.flamingo.prompts.images import IMAGE_ENDINGS
+from corpusloom.trainers.flamingo.prompts.images import IMAGE_ENDINGS, chosen_frames
 from corpusloom.trainers.stream.errors import SampleError
 from corpusloom.trainers.stream.samples.image_ops import decode_near, pad_to_square
 
@@ -43,12 +43,11 @@ def _first_that_exists(paths: Sequence[str]) -> str:
 
 
 def _frames_of_folder(folder: str, wanted: int, size: int) -> list[np.ndarray]:
-    names = [name for name in storage.listing(folder) if name.lower().endswith(IMAGE_ENDINGS)]
-    if not names:
+    chosen = chosen_frames(folder, wanted)
+    if not chosen:
         raise SampleError("missing_media", f"no image in {folder}")
-    chosen = [names[number] for number in choose_frames(len(names), wanted, None)]
-    decoded = {name: decode_near(storage.read_bytes(storage.join(folder, name)), size) for name in set(chosen)}
-    return [decoded[name] for name in chosen]
+    decoded = {path: decode_near(storage.read_bytes(path), size) for path in set(chosen)}
+    return [decoded[path] for path in chosen]
 
 
 def _frames_of_video(path: str, start: float | None, end: float | None, wanted: int) -> list[np.ndarray]:

@@ -30,13 +30,20 @@ def decode_image(data: bytes, name: str, transform: FlamingoTransform) -> np.nda
     return _pixels(PairSample(name, data, "", {}), transform)
 
 
-def _read_clip(folder: str, transform: FlamingoTransform) -> np.ndarray:
+def chosen_frames(folder: str, wanted: int) -> list[str]:
+    """Return the paths of `wanted` of a folder's images, spread over it in the order of their names; none if empty."""
     names = [name for name in storage.listing(folder) if name.lower().endswith(IMAGE_ENDINGS)]
     if not names:
+        return []
+    return [storage.join(folder, names[number]) for number in choose_frames(len(names), wanted, None)]
+
+
+def _read_clip(folder: str, transform: FlamingoTransform) -> np.ndarray:
+    chosen = chosen_frames(folder, transform.config.evaluation_frames)
+    if not chosen:
         raise InputError("no image in this folder", where=folder, remedy="a clip is a folder of its frames")
-    chosen = [names[number] for number in choose_frames(len(names), transform.config.evaluation_frames, None)]
-    frames = {name: storage.read_bytes(storage.join(folder, name)) for name in set(chosen)}
-    return _pixels(ClipSample(folder, tuple(frames[name] for name in chosen), "", {}), transform)
+    frames = {path: storage.read_bytes(path) for path in set(chosen)}
+    return _pixels(ClipSample(folder, tuple(frames[path] for path in chosen), "", {}), transform)
 
 
 def _pixels(sample: TypedSample, transform: FlamingoTransform) -> np.ndarray:
