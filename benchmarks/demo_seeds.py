@@ -5,12 +5,12 @@ deviation, and the CPU seconds of each training. A run that is finished is not t
 """
 
 import json
-import resource
 import statistics
 from dataclasses import dataclass
 
 import tyro
 
+from benchmarks.build import cpu
 from corpusloom.pipelines.cli.demo.folder import DemoFolder
 from corpusloom.pipelines.cli.demo.lanes import run_of
 from corpusloom.pipelines.cli.run_training import run_training
@@ -42,18 +42,9 @@ def measure(config: BenchmarkConfig, seed: int) -> dict[str, float]:
     """Train with one seed and return the figures."""
     demo = DemoFolder(config.demo, Reporter(), quick=False, port=1)
     name, data, changes = run_of(demo, "flamingo")
-    out, before = demo.path(config.out, str(seed)), cpu_seconds()
-    run_training(
-        "flamingo", load_config(name, (*changes, f"train.rng_seed={seed}", *config.set)), data, out, demo.reporter
-    )
-    trained = cpu_seconds() - before
+    out, loaded = demo.path(config.out, str(seed)), load_config(name, (*changes, f"train.rng_seed={seed}", *config.set))
+    trained = cpu(lambda: run_training("flamingo", loaded, data, out, demo.reporter))
     return page_figures(out, demo.path("datasets", "exam"), attributes_of) | {"cpu_seconds": trained}
-
-
-def cpu_seconds() -> float:
-    """Return the CPU seconds of this process and of those that it has ended."""
-    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(one.ru_utime + one.ru_stime for one in used)
 
 
 def main(config: BenchmarkConfig) -> None:

@@ -1,6 +1,5 @@
 """The lines of a dialogue in the terminal or on standard input: texts, and commands that begin with a slash."""
 
-import difflib
 import io
 import sys
 from collections.abc import Iterable, Iterator
@@ -9,6 +8,7 @@ from typing import TYPE_CHECKING
 from corpusloom.pipelines.cli.flags import print_json
 from corpusloom.pipelines.engine.printing import show
 from corpusloom.pipelines.engine.progress import Reporter
+from corpusloom.schemas.config import nearest_key
 from corpusloom.schemas.errors import InputError, LoomError
 
 if TYPE_CHECKING:
@@ -79,8 +79,8 @@ def _command(session: "Session", line: str) -> None:
         form = "needs a FILE" if name == "/image" else "stands alone"
         raise InputError(f"{name} {form}", remedy="/help lists the commands")
     else:
-        near = difflib.get_close_matches(name, COMMANDS, 1)
-        remedy = f"did you mean {near[0]}?" if near else "/help lists the commands; put a blank before a text with /"
+        near = nearest_key(name, COMMANDS)
+        remedy = f"did you mean {near}?" if near else "/help lists the commands; put a blank before a text with /"
         raise InputError(f"no command {name}", remedy=remedy)
 
 
