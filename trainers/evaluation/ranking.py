@@ -45,7 +45,7 @@ def average_precision(scores: Tensor, positive: Tensor, weight: Tensor) -> float
     return float((precision * hits).sum() / hits.sum())
 
 
-def mean_ranks(scores: Tensor, own: Tensor) -> Tensor:
+def ranks_of_own(scores: Tensor, own: Tensor) -> Tensor:
     """Return the rank, from 1, of the right candidate among (Q, C); wrong ones of equal score rank first: (Q,)."""
     return (scores >= scores.gather(1, own[:, None])).sum(1)
 

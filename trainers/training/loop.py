@@ -12,7 +12,7 @@ from corpusloom.trainers.training import distributed
 from corpusloom.trainers.training.batches import SkippedSamples, skipped_samples
 from corpusloom.trainers.training.checkpoint import Checkpointer
 from corpusloom.trainers.training.config import ParallelConfig, TrainConfig
-from corpusloom.trainers.training.numerics import thread_count
+from corpusloom.trainers.training.numerics import own_torch_state
 from corpusloom.trainers.training.observe.guard import SkippedStep, finite_weights
 from corpusloom.trainers.training.observe.interrupts import held_interrupts
 from corpusloom.trainers.training.observe.reports import Observer, Observers, StepReport, describe_start
@@ -75,7 +75,7 @@ def train(
     told.start(describe_start(run.model, run.stream, config, name=name, device=run.device, resumed_at=start))
     alone = checkpoint is not None and distributed.world_size() == 1
     with (
-        thread_count(config.threads, run.device),
+        own_torch_state(config.threads, run.device),
         held_interrupts(alone) as interrupted,
         checkpoint or contextlib.nullcontext(),
     ):

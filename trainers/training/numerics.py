@@ -26,8 +26,8 @@ def autocast(precision: str, device: torch.device) -> contextlib.AbstractContext
 
 
 @contextlib.contextmanager
-def thread_count(threads: int | None, device: torch.device) -> Iterator[None]:
-    """Set torch's number of threads, None leaves it; restore it and torch's random state at the end."""
+def own_torch_state(threads: int | None, device: torch.device) -> Iterator[None]:
+    """Set torch's number of threads, None leaves it; restore it and torch's random state after the block."""
     before = torch.get_num_threads()
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         if threads is not None:

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from corpusloom.trainers.evaluation.ranking import average_precision, mean_ranks, ndcg, roc_auc
+from corpusloom.trainers.evaluation.ranking import average_precision, ndcg, ranks_of_own, roc_auc
 
 
 def test_auc_is_the_share_of_pairs_that_rank_rightly_with_ties_as_half() -> None:
@@ -37,7 +37,7 @@ def test_average_precision_weighs_items() -> None:
 
 def test_wrong_candidates_of_equal_score_rank_first() -> None:
     scores = torch.tensor([[1.0, 1.0, 0.0], [0.0, 2.0, 1.0]])
-    assert mean_ranks(scores, torch.tensor([0, 1])).tolist() == [2, 1]
+    assert ranks_of_own(scores, torch.tensor([0, 1])).tolist() == [2, 1]
 
 
 def test_ndcg_is_cut_at_the_number_of_candidates_with_a_gain() -> None:

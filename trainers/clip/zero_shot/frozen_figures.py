@@ -1,4 +1,4 @@
-"""What a frozen CLIP gives away on pairs: the bounds of a model that is built on its image tower.
+"""Figures of a frozen CLIP on pairs: the bounds of a model that is built on its image tower.
 
 Shapes: N images, D features, C classes.
 """

@@ -21,7 +21,7 @@ from corpusloom.trainers.clip.model import make_image_tower
 from corpusloom.trainers.clip.zero_shot.benchmarks import Benchmark, open_benchmark
 from corpusloom.trainers.evaluation.figures import share
 from corpusloom.trainers.training.config import RunConfig, TrainConfig
-from corpusloom.trainers.training.numerics import thread_count
+from corpusloom.trainers.training.numerics import own_torch_state
 from corpusloom.trainers.training.optimizer import learning_rate, make_optimizer, set_learning_rate
 
 
@@ -33,7 +33,7 @@ def supervised_ceiling(config: RunConfig, folder: str) -> dict[str, float]:
     """
     train, test = open_benchmark(folder, "train"), open_benchmark(folder)
     shape, data = model_config(config), data_config(config)
-    with thread_count(config.train.threads, torch.device("cpu")):
+    with own_torch_state(config.train.threads, torch.device("cpu")):
         torch.manual_seed(config.train.rng_seed)
         tower = make_image_tower(shape)
         classifier = nn.Sequential(tower, nn.Linear(shape.embed_dim, len(train.classes)))

@@ -114,7 +114,7 @@ def to_example(item: Item, transform: FlamingoTransform) -> Example:
 
 @dataclass(frozen=True)
 class _Outcome:
-    """What a model gave for the records that could be read."""
+    """Outputs of a model for the records that could be read."""
 
     benchmark: FewShotBenchmark
     items: Sequence[Item]

@@ -17,7 +17,7 @@ from corpusloom.trainers.evaluation.answers.wups import wups
 from corpusloom.trainers.evaluation.captions.cider import cider
 from corpusloom.trainers.evaluation.captions.treebank import words_of_captions
 from corpusloom.trainers.evaluation.figures import mean, over_seeds
-from corpusloom.trainers.evaluation.ranking import mean_ranks, ndcg, roc_auc
+from corpusloom.trainers.evaluation.ranking import ndcg, ranks_of_own, roc_auc
 from corpusloom.trainers.flamingo.benchmarks.items import Item
 from corpusloom.trainers.flamingo.benchmarks.weighted_precision import precision_by_chance, weighted_precisions
 from corpusloom.trainers.flamingo.prompts.closed_ended import probabilities
@@ -29,7 +29,7 @@ References = Sequence[Sequence[str]]
 
 @dataclass(frozen=True)
 class AnswerTables:
-    """What figures of texts need beside the texts."""
+    """Tables that figures of texts need beside the texts."""
 
     contractions: Mapping[str, str]
     wordnet: WordNet | None = None
@@ -91,7 +91,7 @@ def written_figures(
 def _choice_top1(scores: Tensor, items: Sequence[Item]) -> Iterator[tuple[str, float]]:
     chance = sum(1 / len(item.candidates) for item in items) / len(items)
     own = torch.tensor([item.own for item in items])
-    hits = torch.stack([mean_ranks(seed, own) == 1 for seed in scores])
+    hits = torch.stack([ranks_of_own(seed, own) == 1 for seed in scores])
     yield from over_seeds("top1", hits.double(), chance, shares=True)
 
 
@@ -106,7 +106,7 @@ def _ndcg(scores: Tensor, items: Sequence[Item]) -> Iterator[tuple[str, float]]:
     chance = torch.stack([ndcg(seed.roll(1, 0), gains) for seed in scores])
     yield from over_seeds("ndcg", torch.stack([ndcg(seed, gains) for seed in scores]), float(chance.mean()))
     own = torch.tensor([item.own for item in items])
-    ranks = torch.stack([mean_ranks(seed, own) for seed in scores]).double()
+    ranks = torch.stack([ranks_of_own(seed, own) for seed in scores]).double()
     yield from over_seeds("mean_rank", ranks, (gains.shape[1] + 1) / 2)
 
 

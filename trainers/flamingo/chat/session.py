@@ -16,7 +16,7 @@ from corpusloom.trainers.flamingo.prompts.sequence import generate
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What a model writes after a dialogue."""
+    """Reply of a model to a dialogue."""
 
     text: str
     """The reply; "" if the model ends it at once."""

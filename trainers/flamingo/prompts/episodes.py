@@ -13,7 +13,7 @@ CAPTION = "Output:"
 TEXT_ONLY = 2
 """Examples without their images before a query without shots; one alone is harmful (section 3.3)."""
 _KEYWORDS = re.compile(r"\n|<image>|\b(?:Output|Question|Answer|Caption):")
-"""What begins another example if a model writes on instead of <EOC>."""
+"""Beginnings of another example, if a model writes on instead of <EOC>."""
 
 
 @dataclass(frozen=True, slots=True)
