@@ -9,7 +9,7 @@ from corpusloom.trainers.training.config import RunConfig
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ViLBERTConfig:
-    """Shape of the model; the defaults are vilbert-base (BERT-base beside a visual stream of six layers)."""
+    """Shape of the model; the defaults are the published ones (BERT-base beside a visual stream of six layers)."""
 
     vocab_size: int = 30_522
     """Number of token ids."""
