@@ -42,6 +42,9 @@ class EvaluationSettings:
     """fp32, or bf16 autocast."""
     shots: tuple[int, ...] = (4,)
     """Numbers of examples before each image, for a model that is shown some; each is evaluated."""
+    text_shots: int = 2
+    """Examples of which the texts alone stand before an image without shots; one alone is harmful (Flamingo, arXiv
+    2204.14198, section 3.3). 0 for a model that was fine-tuned without."""
     seeds: int = 1
     """Number of random choices of the examples, each with a seed of its own from 0."""
     benchmark: str | None = None

@@ -48,6 +48,7 @@ class Command:
       loom eval few-shot --checkpoint runs/flamingo --data data/pairs-val --shots 0 4 8 --seeds 3 --out captions.json
       loom eval few-shot --checkpoint runs/flamingo --data pets-val --pool pets --rices --classes pets.txt --ensemble 6
       loom eval few-shot --checkpoint runs/flamingo --benchmark okvqa --data okvqa --shots 0 4 8 16 32 --out okvqa.json
+      loom eval few-shot --checkpoint runs/adapted --benchmark okvqa --data okvqa --shots 0 --text-shots 0
       torchrun --nproc-per-node 8 -m corpusloom eval zero-shot --checkpoint runs/clip --data imagenet --out figures.json
       loom eval likelihood --checkpoint runs/lm --data texts.jsonl
       loom eval zero-shot --checkpoint runs/tuned --interpolate clip-vit-base-patch32:0.5 --data evaluation/imagenet
@@ -88,6 +89,9 @@ class Command:
     """Samples, at most."""
     shots: Annotated[tuple[int, ...], tyro.conf.arg(metavar="N")] = (4,)
     """few-shot: numbers of examples before each image, such as 0 4 8. 0: the texts of two examples stand before it."""
+    text_shots: Annotated[int, tyro.conf.arg(metavar="N")] = 2
+    """few-shot with --shots 0: examples of which the texts alone stand before an image; 0 for a run that was
+    fine-tuned on the benchmark, whose samples have none."""
     benchmark: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
     """few-shot: a benchmark such as coco or vqav2, whose files are in the folder --data (docs/formats.md); its outputs
     are written beside --out."""
@@ -121,6 +125,7 @@ class Command:
         for flag, value, least in (
             ("--limit", self.limit, 1),
             *(("--shots", shots, 0) for shots in self.shots),
+            ("--text-shots", self.text_shots, 0),
             ("--seeds", self.seeds, 1),
             ("--ensemble", self.ensemble, 1),
             ("--beams", self.beams, 1),
@@ -148,6 +153,7 @@ class Command:
             workers=self.workers,
             precision=self.dtype,
             shots=self.shots,
+            text_shots=self.text_shots,
             seeds=self.seeds,
             benchmark=self.benchmark,
             pool=self.pool,

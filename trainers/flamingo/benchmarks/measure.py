@@ -32,7 +32,7 @@ from corpusloom.trainers.flamingo.benchmarks.metrics import (
 from corpusloom.trainers.flamingo.benchmarks.submission import FORMS
 from corpusloom.trainers.flamingo.data import FlamingoTransform
 from corpusloom.trainers.flamingo.model import Flamingo
-from corpusloom.trainers.flamingo.prompts.episodes import TEXT_ONLY, Example
+from corpusloom.trainers.flamingo.prompts.episodes import Example
 from corpusloom.trainers.flamingo.prompts.few_shot import Trials
 from corpusloom.trainers.flamingo.prompts.image_encoder import ImageEncoder
 from corpusloom.trainers.flamingo.prompts.pool import KEPT, ShotPool
@@ -52,7 +52,7 @@ def measure_benchmark(
     benchmark = find(settings.benchmark or "")
     items = read_items(benchmark, data, settings.split or benchmark.query)[: settings.limit]
     tables = read_tables(data, benchmark.metric)
-    pool = open_support(benchmark, data, transform, settings.shots)
+    pool = open_support(benchmark, data, transform, settings)
     trials = Trials(model.eval(), transform.vocabulary, (), pool, None, settings)
     embedded = embed_pool(model.vision, pool) if settings.rices else None
     plan = [(shots, seed) for shots in settings.shots for seed in range(settings.seeds)]
@@ -86,14 +86,14 @@ def measure_benchmark(
 
 
 def open_support(
-    benchmark: FewShotBenchmark, data: str, transform: FlamingoTransform, shots: Sequence[int]
+    benchmark: FewShotBenchmark, data: str, transform: FlamingoTransform, settings: EvaluationSettings
 ) -> ShotPool:
     """Return the records from which shots are taken; InputError if there are fewer than the most shots.
 
     Scored benchmarks need none for zero shots, and then their support split is not read.
     """
-    least = 0 if benchmark.metric in SCORED else TEXT_ONLY
-    needed = max(count or least for count in shots)
+    least = 0 if benchmark.metric in SCORED else settings.text_shots
+    needed = max(count or least for count in settings.shots)
     if needed == 0:
         return ShotPool(0, lambda number: to_example(items[number], transform), False, data)
     if benchmark.support is None:

@@ -1,7 +1,6 @@
 """Images, videos and folders of frames as pixels. Videos are decoded by OpenCV, from local files."""
 
 import math
-from collections.abc import Sequence
 
 import cv2
 import numpy as np
@@ -22,24 +21,37 @@ def read_pixels(item: Item, transform: FlamingoTransform) -> np.ndarray:
     A video is a file or a folder of its frames, in the order of their names. SampleError, for a sample that is skipped,
     names a file that is absent or cannot be decoded.
     """
-    path = _first_that_exists(item.media)
-    wanted = transform.config.evaluation_frames
-    if storage.is_folder(path):
-        frames = _frames_of_folder(path, wanted, transform.size)
-    elif path.lower().endswith(IMAGE_ENDINGS):
+    path = find_media(item)
+    if is_image(path):
         frames = [decode_near(storage.read_bytes(path), transform.size)]
     else:
-        frames = _frames_of_video(path, item.start, item.end, wanted)
+        frames = read_frames(item, path, transform.config.evaluation_frames, transform.size)
     squares = {id(frame): pad_to_square(frame, transform.size, transform.config.fill) for frame in frames}
     return np.stack([squares[id(frame)] for frame in frames]).transpose(0, 3, 1, 2)
 
 
-def _first_that_exists(paths: Sequence[str]) -> str:
-    for path in paths:
+def find_media(item: Item) -> str:
+    """Return the path of a record's image, video or folder of frames; SampleError if there is none."""
+    for path in item.media:
         for ending in VIDEO_ENDINGS:
             if storage.exists(path + ending):
                 return path + ending
-    raise SampleError("missing_media", f"no file {' or '.join(paths)}")
+    raise SampleError("missing_media", f"no file {' or '.join(item.media)}")
+
+
+def is_image(path: str) -> bool:
+    """Return whether a path is that of an image, not of a video or of a folder of frames."""
+    return path.lower().endswith(IMAGE_ENDINGS) and not storage.is_folder(path)
+
+
+def read_frames(item: Item, path: str, wanted: int, size: int) -> list[np.ndarray]:
+    """Return `wanted` frames, uint8 RGB (H, W, 3), spread over a record's part of a video or over a folder of frames.
+
+    A folder's frames may be scaled down to sides of `size` pixels or more.
+    """
+    if storage.is_folder(path):
+        return _frames_of_folder(path, wanted, size)
+    return _frames_of_video(path, item.start, item.end, wanted)
 
 
 def _frames_of_folder(folder: str, wanted: int, size: int) -> list[np.ndarray]:
