@@ -229,7 +229,7 @@ class Command:
             found = {"figures": result.figures, "predictions": [item.to_plain() for item in result.predictions]}
             print_json(found if self.images is not None and result.predictions else result.figures)
             return
-        if any(name.endswith("_n") for name in result.figures):
+        if not result.predictions or any(name.endswith("_n") for name in result.figures):
             table_console().print(figures_table(result.figures))
         else:
             table_console().print(predictions_table(result.predictions[:PREDICTIONS_SHOWN]))
@@ -238,3 +238,5 @@ class Command:
                 show(f"... and {left:,} more")
         if html is not None:
             show(f"page: {html}")
+        for path in result.files:
+            show(f"outputs: {path}")

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from corpusloom.schemas.errors import ConfigError
+from corpusloom.schemas.errors import ConfigError, InputError
 from corpusloom.trainers.evaluation.answers import normalise, wups
 from corpusloom.trainers.evaluation.batches import EvaluationSettings, Figures, ItemSource, measure_batches
 from corpusloom.trainers.evaluation.captions import tokens
@@ -53,6 +53,9 @@ def measure_benchmark(
     benchmark = find(settings.benchmark or "")
     items = read_items(benchmark, data, settings.split or benchmark.query)[: settings.limit]
     tables = read_tables(data, benchmark.metric)
+    if not settings.writes and not any(map(is_answered, items)):
+        what = f"the answers of the split {settings.split or benchmark.query} are not there: no figures"
+        raise InputError(what, where=data, remedy="add them, or keep the outputs for a submission with --out FILE")
     pool = open_support(benchmark, data, transform, settings.shots)
     trials = Trials(model.eval(), transform.vocabulary, (), pool, None, settings)
     embedded = embed_pool(model.vision, pool) if settings.rices else None
@@ -148,8 +151,9 @@ class _Outcome:
 
     def _notes(self, tables: AnswerTables) -> Iterator[str]:
         metric = self.benchmark.metric
-        if not all(map(is_answered, self.items)):
-            yield "the answers of this split are not there: no figures; --out FILE keeps the outputs for a submission"
+        missing = sum(not is_answered(item) for item in self.items)
+        if missing:
+            yield f"{missing:,} of {len(self.items):,} records have no answer: no figures, outputs alone"
         elif metric == "cider" and not is_official():
             yield tokens.NOT_OFFICIAL
         elif metric in NORMALISED and tables.contractions is normalise.CONTRACTIONS:

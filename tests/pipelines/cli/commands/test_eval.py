@@ -63,6 +63,18 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return record_calls(monkeypatch, evaluate, "evaluate", RESULT)
 
 
+def test_a_split_without_answers_has_its_records_counted_and_its_outputs_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    counts = {"records": 3.0, "skipped": 0.0}
+    found = replace(RESULT, figures=counts, skipped=(), files=("found.4_shots.seed0.json",))
+    record_calls(monkeypatch, evaluate, "evaluate", found)
+    assert main.run([*ARGV, "--benchmark", "vizwiz", "--out", "found.json"]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert [line.split() for line in shown[1:3]] == [["records", "3"], ["skipped", "0"]]
+    assert shown[3] == "outputs: found.4_shots.seed0.json"
+
+
 def test_figures_are_printed_by_name_and_skipped_samples_are_named(
     asked: list[Any], capsys: pytest.CaptureFixture[str]
 ) -> None:
