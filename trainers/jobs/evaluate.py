@@ -58,6 +58,8 @@ class EvaluationResult:
             "figures": dict(self.figures),
             "skipped": list(self.skipped),
         }
+        if self.notes:
+            plain["notes"] = list(self.notes)
         listed = [item.to_plain() for item in self.predictions] + [item.to_plain() for item in self.texts]
         if listed:
             plain["predictions"] = listed

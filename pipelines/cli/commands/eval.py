@@ -142,6 +142,7 @@ class Command:
         from corpusloom.trainers.jobs.interpolate import parse_interpolation
         from corpusloom.trainers.training import distributed
 
+        self._check_benchmark(data)
         settings = EvaluationSettings(
             limit=self.limit,
             batch_size=self.batch_size,
@@ -209,6 +210,17 @@ class Command:
             raise ConfigError("--split without --benchmark", remedy="leave --split out")
         if self.benchmark is not None and (self.pool is not None or self.classes is not None):
             raise ConfigError("--pool or --classes with --benchmark, which has its own", remedy="leave them out")
+
+    def _check_benchmark(self, data: str) -> None:
+        """Raise an error for an unknown benchmark or a folder without its records, before a model is read."""
+        if self.benchmark is not None:
+            from corpusloom.trainers.flamingo.benchmarks.benchmark import find
+            from corpusloom.trainers.flamingo.benchmarks.formats.readers import find_records
+
+            benchmark = find(self.benchmark)
+            find_records(benchmark, data, self.split or benchmark.query)
+            if any(self.shots) and benchmark.support is not None:
+                find_records(benchmark, data, benchmark.support)
 
     def _html(self) -> str | None:
         """Return the path of the page, by default beside --out, for pictures of the user's own."""
