@@ -34,7 +34,8 @@ def read_config(folder: str) -> PretrainedConfig:
         raise InputError("not on a local disk", where=folder, remedy="copy the folder to one")
     read_folder(folder)
     try:
-        return AutoConfig.from_pretrained(folder, **NO_REMOTE_CODE)
+        with quiet():  # it warns of special tokens beyond a small vocabulary
+            return AutoConfig.from_pretrained(folder, **NO_REMOTE_CODE)
     except (OSError, ValueError, KeyError, TypeError, StrictDataclassError) as error:
         raise InputError(f"config.json cannot be read: {_one_line(error)}", where=folder) from error
 
