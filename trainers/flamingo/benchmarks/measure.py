@@ -128,11 +128,11 @@ class _Outcome:
     def figures(self, tables: AnswerTables) -> Figures:
         """Return figures per number of shots, and the files of outputs."""
         values, notes = dict[str, float](), list(self._notes(tables))
-        if all(map(is_answered, self.items)):
-            for shots in dict.fromkeys(shots for shots, _ in self.plan):
-                own = [self._outputs(trial) for trial in self.plan if trial[0] == shots]
-                for name, value in self._values(own, tables):
-                    values[f"{shots}_shots.{name}"] = value
+        answered = [number for number, item in enumerate(self.items) if is_answered(item)]
+        for shots in dict.fromkeys(shots for shots, _ in self.plan if answered):
+            own = [self._outputs(trial) for trial in self.plan if trial[0] == shots]
+            for name, value in self._values(own, answered, tables):
+                values[f"{shots}_shots.{name}"] = value
         skipped = self.measured.skipped
         values |= {"records": float(len(self.items)), "skipped": float(len(skipped))}
         return Figures(values, skipped, self.measured.reused, tuple(notes), files=dict(self._files()))
@@ -141,20 +141,27 @@ class _Outcome:
         found = self.measured.tensors[f"{trial[0]}.{trial[1]}"]
         return found if self.benchmark.metric in SCORED else unpack(found)
 
-    def _values(self, outputs: Sequence[Sequence[str] | Tensor], tables: AnswerTables) -> Iterator[tuple[str, float]]:
-        scores = [found for found in outputs if isinstance(found, Tensor)]
-        texts = [found for found in outputs if not isinstance(found, Tensor)]
+    def _values(
+        self, outputs: Sequence[Sequence[str] | Tensor], answered: Sequence[int], tables: AnswerTables
+    ) -> Iterator[tuple[str, float]]:
+        """Yield the figures of outputs per seed, over the records whose answers are published."""
+        items = [self.items[number] for number in answered]
+        scores = [found[answered] for found in outputs if isinstance(found, Tensor)]
+        texts = [[found[number] for number in answered] for found in outputs if not isinstance(found, Tensor)]
         if scores:
-            yield from SCORED[self.benchmark.metric](torch.stack(scores), self.items)
+            yield from SCORED[self.benchmark.metric](torch.stack(scores), items)
         else:
-            yield from written_figures(self.benchmark.metric, texts, self.items, tables)
+            yield from written_figures(self.benchmark.metric, texts, items, tables)
 
     def _notes(self, tables: AnswerTables) -> Iterator[str]:
         metric = self.benchmark.metric
         missing = sum(not is_answered(item) for item in self.items)
         if missing:
-            yield f"{missing:,} of {len(self.items):,} records have no answer: no figures, outputs alone"
-        elif metric == "cider" and not is_official():
+            what = "no figures, outputs alone" if missing == len(self.items) else "they are not in the figures"
+            yield f"{missing:,} of {len(self.items):,} records have no answer: {what}"
+        if missing == len(self.items):
+            return
+        if metric == "cider" and not is_official():
             yield tokens.NOT_OFFICIAL
         elif metric in NORMALISED and tables.contractions is normalise.CONTRACTIONS:
             yield f"{normalise.NOT_OFFICIAL}; put the official one into the folder as {CONTRACTIONS}"

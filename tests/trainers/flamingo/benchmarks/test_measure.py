@@ -79,6 +79,18 @@ def test_a_split_without_answers_is_refused_if_no_outputs_are_kept(model: Flamin
         measure_benchmark(model, TRANSFORM, str(tmp_path), replace(SETTINGS, writes=False))
 
 
+def test_a_record_without_an_answer_is_left_out_of_the_figures_alone(model: Flamingo, tmp_path: Path) -> None:
+    data = hatefulmemes(tmp_path)
+    path = tmp_path / "test_seen.jsonl"
+    first, *rest = [json.loads(line) for line in path.read_text().splitlines()]
+    del first["label"]
+    path.write_text("".join(json.dumps(row) + "\n" for row in (first, *rest)))
+    found = measure_benchmark(model, TRANSFORM, data, replace(SETTINGS, benchmark="hatefulmemes", shots=(0,), seeds=1))
+    assert (found.values["0_shots.auc_n"], found.values["records"]) == (3, 4)
+    assert len(found.files["0_shots.seed0.csv"].splitlines()) == 5
+    assert found.notes == ("1 of 4 records have no answer: they are not in the figures",)
+
+
 @pytest.mark.parametrize("name", benchmarks())
 def test_every_benchmark_is_measured_from_its_published_files(name: str, model: Flamingo, tmp_path: Path) -> None:
     shots = (0,) if find(name).support is None else (2,)
