@@ -147,6 +147,7 @@ class Command:
         from corpusloom.trainers.jobs.interpolate import parse_interpolation
         from corpusloom.trainers.training import distributed
 
+        self._check_benchmark(data)
         settings = EvaluationSettings(
             limit=self.limit,
             batch_size=self.batch_size,
@@ -216,6 +217,17 @@ class Command:
         if self.benchmark is not None and (self.pool is not None or self.classes is not None):
             raise ConfigError("--pool or --classes with --benchmark, which has its own", remedy="leave them out")
 
+    def _check_benchmark(self, data: str) -> None:
+        """Raise an error for an unknown benchmark or a folder without its records, before a model is read."""
+        if self.benchmark is not None:
+            from corpusloom.trainers.flamingo.benchmarks.benchmark import find
+            from corpusloom.trainers.flamingo.benchmarks.formats.readers import find_records
+
+            benchmark = find(self.benchmark)
+            find_records(benchmark, data, self.split or benchmark.query)
+            if any(self.shots) and benchmark.support is not None:
+                find_records(benchmark, data, benchmark.support)
+
     def _html(self) -> str | None:
         """Return the path of the page, by default beside --out, for pictures of the user's own."""
         if self.html is not None or self.images is None or self.kind not in PICTURE_KINDS:
@@ -235,7 +247,7 @@ class Command:
             found = {"figures": result.figures, "predictions": [item.to_plain() for item in result.predictions]}
             print_json(found if self.images is not None and result.predictions else result.figures)
             return
-        if any(name.endswith("_n") for name in result.figures):
+        if not result.predictions or any(name.endswith("_n") for name in result.figures):
             table_console().print(figures_table(result.figures))
         else:
             table_console().print(predictions_table(result.predictions[:PREDICTIONS_SHOWN]))
@@ -244,3 +256,5 @@ class Command:
                 show(f"... and {left:,} more")
         if html is not None:
             show(f"page: {html}")
+        for path in result.files:
+            show(f"outputs: {path}")

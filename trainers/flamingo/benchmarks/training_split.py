@@ -13,7 +13,7 @@ from corpusloom.schemas.errors import ConfigError, InputError
 from corpusloom.trainers.flamingo.benchmarks.benchmark import find
 from corpusloom.trainers.flamingo.benchmarks.formats.readers import read_items
 from corpusloom.trainers.flamingo.benchmarks.items import Item
-from corpusloom.trainers.flamingo.benchmarks.media import find_media, is_image, read_frames
+from corpusloom.trainers.flamingo.benchmarks.media import find_media, is_image, spread_frames
 from corpusloom.trainers.flamingo.data import QUESTION
 from corpusloom.trainers.stream.errors import SampleError, reason_of
 from corpusloom.trainers.stream.plan import SKIPPABLE
@@ -64,7 +64,7 @@ class TrainingSplit:
         if self.kind == PAIRS:
             ending = path.rsplit(".", 1)[-1].lower()
             return {"jpg" if ending == "jpeg" else ending: storage.read_bytes(path)}
-        frames = read_frames(item, path, self.frames, self.side)
+        frames = spread_frames(item, path, self.frames, self.side)
         return {layout.image_field(number, "jpg"): _encode(frame, self.side) for number, frame in enumerate(frames)}
 
 
