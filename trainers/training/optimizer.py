@@ -13,6 +13,9 @@ from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.training.config import GroupConfig, TrainConfig
 from corpusloom.trainers.training.parallel import plan_of
 
+DROP = 0.1
+"""Factor of the learning rate at each of `train.lr_drops`."""
+
 
 def trainable(model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
     """Yield (name, parameter) of the parameters that are not frozen."""
@@ -102,7 +105,12 @@ def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
 
 
 def learning_rate(step: int, config: TrainConfig) -> float:
-    """Return the learning rate of step 0, 1, ...: linear warmup, then cosine or linear to 0, or constant."""
+    """Return the learning rate of step 0, 1, ...: linear warmup, then cosine or linear to 0, or constant, and drops."""
+    return _scheduled(step, config) * DROP ** sum(step >= round(share * config.steps) for share in config.lr_drops)
+
+
+def _scheduled(step: int, config: TrainConfig) -> float:
+    """Return the learning rate without drops."""
     warmup = config.warmup_steps
     if step < warmup:
         return config.lr * (step + 1) / warmup
