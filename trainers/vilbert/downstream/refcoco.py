@@ -77,19 +77,21 @@ class RefCOCOTask:
 
     def scores(self, logits: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
         """Return 1 if the chosen region's IoU is above ENOUGH, else 0, (B,)."""
-        return (self._chosen(logits, batch)["iou"] > ENOUGH).to(logits.dtype)
-
-    def _chosen(self, logits: Tensor, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """Return score, box and IoU of the region with the highest score."""
-        score, best = logits.masked_fill(~batch["is_region"], -torch.inf).max(1, keepdim=True)
-        box = batch["boxes"].gather(1, best[:, :, None].expand(-1, -1, 4))[:, 0]
-        return {"score": score[:, 0], "box": box, "iou": batch["iou"].gather(1, best)[:, 0]}
+        chosen = batch["iou"].gather(1, _best(logits, batch))[:, 0]
+        return (chosen > ENOUGH).to(logits.dtype)
 
     def measure(self, logits: Tensor, batch: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """Return score, box and IoU of the chosen region, the best IoU, and the share of right regions."""
+        best = _best(logits, batch)
         right = ((batch["iou"] > ENOUGH) & batch["is_region"]).sum(1)
         chance = right / batch["is_region"].sum(1).clamp(min=1)
-        return {**self._chosen(logits, batch), "best_iou": batch["iou"].amax(1), "chance": chance}
+        return {
+            "score": logits.gather(1, best)[:, 0],
+            "box": batch["boxes"].gather(1, best[:, :, None].expand(-1, -1, 4))[:, 0],
+            "iou": batch["iou"].gather(1, best)[:, 0],
+            "best_iou": batch["iou"].amax(1),
+            "chance": chance,
+        }
 
     def figures(self, annotations: Sequence[Expression], found: Measured) -> Figures:
         """Return the accuracy, that of a model which always chooses the best region, and the chosen boxes.
@@ -112,6 +114,11 @@ class RefCOCOTask:
         """Return the names of the figures."""
         hits = torch.ones(2, dtype=torch.bool)
         return tuple(figure for name in (ACCURACY, BOUND) for figure in dict(share(name, hits, 0.0)))
+
+
+def _best(logits: Tensor, batch: Mapping[str, Tensor]) -> Tensor:
+    """Return the number of the region with the highest score, (B, R) -> (B, 1)."""
+    return logits.masked_fill(~batch["is_region"], -torch.inf).argmax(1, keepdim=True)
 
 
 def _pixels(box: Sequence[float], expression: Expression) -> list[float]:
