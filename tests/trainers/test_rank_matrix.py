@@ -168,6 +168,7 @@ CASES = {
     "vilbert-vqa": Case(partial(task_model, "vqa"), TaskObjective(VQATask(ANSWERS)), task_batch),
     "vilbert-refcoco": Case(partial(task_model, "refcoco"), TaskObjective(RefCOCOTask(6)), task_batch),
     "vilbert-all": Case(small_model, PretrainingObjective(ObjectiveConfig(masked_on_negatives=True)), vilbert_batch),
+    "vilbert-softmax": Case(small_model, PretrainingObjective(ObjectiveConfig(softmax_negatives=3)), vilbert_batch),
 }  # fmt: skip
 
 

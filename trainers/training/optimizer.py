@@ -15,6 +15,8 @@ from corpusloom.trainers.training.parallel import plan_of
 
 DROP = 0.1
 """Factor of the learning rate at each of `train.lr_drops`."""
+LAST_SHARE = 0.1
+"""Learning rate after an exponential decay, as a share of the peak (Flamingo, arXiv 2204.14198, section 4.3)."""
 
 
 def trainable(model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
@@ -105,7 +107,10 @@ def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
 
 
 def learning_rate(step: int, config: TrainConfig) -> float:
-    """Return the learning rate of step 0, 1, ...: linear warmup, then cosine or linear to 0, or constant, and drops."""
+    """Return the learning rate of step 0, 1, ...: linear warmup, then a decay or a constant, and drops.
+
+    Cosine and linear decay end at 0, an exponential one at LAST_SHARE of the peak.
+    """
     return _scheduled(step, config) * DROP ** sum(step >= round(share * config.steps) for share in config.lr_drops)
 
 
@@ -117,6 +122,8 @@ def _scheduled(step: int, config: TrainConfig) -> float:
     progress = (step - warmup) / max(1, config.steps - warmup)
     if config.schedule == "cosine":
         return config.lr * 0.5 * (1 + math.cos(math.pi * progress))
+    if config.schedule == "exponential":
+        return config.lr * LAST_SHARE**progress
     return config.lr * (1 - progress) if config.schedule == "linear" else config.lr
 
 

@@ -24,6 +24,7 @@ def item(key: str | int) -> Item:
         ("captions", (7, 8), TEXTS, [{"image_id": 7, "caption": "a cat"}, {"image_id": 8, "caption": "né"}]),
         ("answers", (7, 8), TEXTS, [{"question_id": 7, "answer": "a cat"}, {"question_id": 8, "answer": "né"}]),
         ("image_answers", ("i", "j"), TEXTS, [{"image": "i", "answer": "a cat"}, {"image": "j", "answer": "né"}]),
+        ("clip_answers", ("v", "v"), TEXTS, [{"video_id": "v", "answer": "a cat"}, {"video_id": "v", "answer": "né"}]),
         ("texts", ("v", "w"), TEXTS, {"v": "a cat", "w": "né"}),
         (
             "choices",
@@ -55,3 +56,8 @@ def test_probabilities_are_rows_and_scores_a_matrix() -> None:
     lines = FORMS["probabilities"][1](items, SCORES).decode().splitlines()
     assert lines == ["id,proba,label", "42,0.268941,0", "43,0.880797,1"]
     assert np.array_equal(np.load(io.BytesIO(FORMS["scores"][1](items, SCORES))), SCORES.numpy())
+
+
+def test_answers_about_a_video_stand_together() -> None:
+    items = [Item(key=f"5_{number}", media=(), prompt="", info={"video": "5", "qid": number}) for number in "04"]
+    assert json.loads(FORMS["video_answers"][1](items, TEXTS)) == {"5": {"0": "a cat", "4": "né"}}
