@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 
@@ -38,20 +37,15 @@ _REASONS = (
     "and never told anyone about it", "which made the evening seem shorter", "as if nothing had happened",
     "and the story was soon known everywhere", "though the rain had not stopped", "for a price that seemed fair",
 )  # fmt: skip
-_OPENINGS = (
-    "Here is {}.", "We see {} here.", "Look at {}.", "Then comes {}.", "We found {}.", "Nobody expected {} here.", "This shows {}.",
-    "Next is {}.",
-)  # fmt: skip
-"""Two words before the picture's, because a page repeats one of them and a filter rejects pages that repeat 5-grams."""
-_DETAILS = (
+_REMARKS = (
     "The {0} colour is clear even from far away.", "It took a whole afternoon to draw the {1}.",
     "Children point at the {0} {1} first.", "You can tell the {1} by its outline.", "The paper is {2} and the lines are {3}.",
     "Against the {2} ground the {0} stands out.", "Its {3} pattern was cut by hand.", "Every {1} in this room is {0}.",
     "That {0} was mixed from two older paints.", "A {2} sheet was used for the background.",
 )  # fmt: skip
-_ALT = (
+_CAPTIONS = (
     "{noun} {place} on a {pattern} {background} background", "{noun} on a {background} {pattern} ground",
-    "{noun} {place}, {background} and {pattern}", "drawing of {noun} on {background} paper", "{noun} {place}",
+    "{noun} {place}, {background} and {pattern}", "{noun} drawn on {pattern} {background} paper", "{noun} {place}",
     "picture of {noun} over a {pattern} {background} pattern", "{noun} against a {pattern} {background} wall",
 )  # fmt: skip
 
@@ -86,24 +80,14 @@ def attributes_of(text: str) -> dict[str, str]:
     return {"colour": found[1], "shape": found[2]} if found else {}
 
 
-@dataclass(frozen=True, slots=True)
-class HouseStyle:
-    """The form of a page's texts on its pictures, so that a picture's caption tells the form of the next one."""
-
-    caption: str
-    """Template of the alt texts."""
-    opening: str
-    """Template of a paragraph's first sentence."""
+def house_style(number: int) -> str:
+    """Return the template of all captions of a page, so that one caption tells the form of the next; pages of consecutive numbers differ."""
+    return _CAPTIONS[number % len(_CAPTIONS)]
 
 
-def house_style(number: int) -> HouseStyle:
-    """Return the style of a page; pages of consecutive numbers differ in both templates."""
-    return HouseStyle(_ALT[number % len(_ALT)], _OPENINGS[number % len(_OPENINGS)])
-
-
-def caption(picture: Picture, style: HouseStyle) -> str:
-    """Return a picture's alt text: 4 to 14 words on its objects, their place and the background."""
-    return style.caption.format(
+def caption(picture: Picture, style: str) -> str:
+    """Return a picture's caption: 4 to 14 words on its objects, their place and the background."""
+    return style.format(
         noun=noun_phrase(picture),
         place=picture.place if picture.count == 1 else "in a row",
         pattern=picture.pattern,
@@ -111,15 +95,14 @@ def caption(picture: Picture, style: HouseStyle) -> str:
     )
 
 
-def describe(picture: Picture, style: HouseStyle) -> str:
-    """Return a paragraph about a picture: what it shows, then one detail or a sentence of its story."""
+def remark(picture: Picture) -> str:
+    """Return a sentence about a picture, or one that has nothing to do with it."""
     rng = np.random.default_rng([picture.seed, 5])
-    opening = style.opening.format(f"{noun_phrase(picture)} on a {picture.pattern} {picture.background} background")
     if rng.random() < 0.75:
-        # The seeds of a page's pictures are consecutive, so no detail comes twice.
-        detail = _DETAILS[picture.seed % len(_DETAILS)]
-        return f"{opening} {detail.format(picture.colour, picture.shape, picture.background, picture.pattern)}"
-    return f"{opening} {sentence(rng)}"
+        # The seeds of a page's pictures are consecutive, so no remark comes twice.
+        chosen = _REMARKS[picture.seed % len(_REMARKS)]
+        return chosen.format(picture.colour, picture.shape, picture.background, picture.pattern)
+    return sentence(rng)
 
 
 def sentence(rng: np.random.Generator) -> str:
@@ -156,4 +139,4 @@ PROMPTS = (
     "a medium {} on a striped background",
     "picture of a large {}",
 )
-"""Templates for zero-shot classification, in the words of the alt texts: a size between article and colour."""
+"""Templates for zero-shot classification, in the words of the captions: a size between article and colour."""

@@ -112,7 +112,7 @@ def _add_good_page(
     page: int,
     pictures: list[drawing.Picture],
     style: Callable[[list[Shown]], str],
-    words: grammar.HouseStyle,
+    words: str,
 ) -> str:
     shown = []
     for picture in pictures:
@@ -122,12 +122,12 @@ def _add_good_page(
         world.add(host, path, resource)
         if host.startswith("gallery"):
             world.add(host, f"{path}?w=160", resource)
-        texts = grammar.caption(picture, words), grammar.describe(picture, words)
+        texts = grammar.caption(picture, words), grammar.remark(picture)
         shown.append(Shown(path, *texts, picture.width, picture.height))
     seed = pictures[0].seed
     title = grammar.title(seed, host.split(".")[0].capitalize())
     content = (
-        f"<p>{escape(grammar.story(seed, 3))}</p>\n{style(shown)}<p>{escape(grammar.story(seed + 500_000, 2))}</p>\n"
+        f"<p>{escape(grammar.story(seed, 4))}</p>\n{style(shown)}<p>{escape(grammar.story(seed + 500_000, 2))}</p>\n"
     )
     path = f"/{page:03d}/{host.split('.')[0]}-notes.html"
     world.add_page(host, path, shell(host, title, content), "good", tuple(picture.label for picture in pictures))

@@ -7,23 +7,24 @@ from html import escape
 
 @dataclass(frozen=True)
 class Shown:
-    """A picture on a page: its path, alt text, the paragraph about it, and its size in pixels."""
+    """A picture on a page: its path, caption, a remark on it that some styles print, and its size in pixels."""
 
     path: str
-    alt: str
-    text: str
+    caption: str
+    remark: str
     width: int
     height: int
 
 
 Style = Callable[[Sequence[Shown]], str]
+"""Shows pictures with captions: in an element for captions beside a remark, else as the paragraph after each picture."""
 
 
 def figure(pictures: Sequence[Shown]) -> str:
-    """Show figures with captions."""
+    """Show figures with captions, each followed by the remark."""
     return "".join(
-        f'<figure><img src="{p.path}" alt="{escape(p.alt)}" width="{p.width}" height="{p.height}">'
-        f"<figcaption>{escape(p.alt)}</figcaption></figure>\n<p>{escape(p.text)}</p>\n"
+        f'<figure><img src="{p.path}" alt="{escape(p.caption)}" width="{p.width}" height="{p.height}">'
+        f"<figcaption>{escape(p.caption)}</figcaption></figure>\n<p>{escape(p.remark)}</p>\n"
         for p in pictures
     )
 
@@ -31,8 +32,8 @@ def figure(pictures: Sequence[Shown]) -> str:
 def lazy(pictures: Sequence[Shown]) -> str:
     """Show lazily loaded images: a spacer in src, the picture in data-src, a fallback in noscript."""
     return "".join(
-        f'<div class="entry"><img class="lazy" src="/spacer.gif" data-src="{p.path}" alt="{escape(p.alt)}">'
-        f'<noscript><img src="{p.path}" alt="{escape(p.alt)}"></noscript><p>{escape(p.text)}</p></div>\n'
+        f'<div class="entry"><img class="lazy" src="/spacer.gif" data-src="{p.path}" alt="{escape(p.caption)}">'
+        f'<noscript><img src="{p.path}" alt="{escape(p.caption)}"></noscript><p>{escape(p.caption)}</p></div>\n'
         for p in pictures
     )
 
@@ -41,15 +42,16 @@ def responsive(pictures: Sequence[Shown]) -> str:
     """Show picture elements with a srcset whose widths all lead to the same image."""
     return "".join(
         f'<picture><source type="image/x-unknown" srcset="/none.xyz"><img srcset="{p.path}?w=160 160w, {p.path} {p.width}w"'
-        f' sizes="100vw" src="{p.path}?w=160" alt="{escape(p.alt)}"></picture><p>{escape(p.text)}</p>\n'
+        f' sizes="100vw" src="{p.path}?w=160" alt="{escape(p.caption)}"></picture><p>{escape(p.caption)}</p>\n'
         for p in pictures
     )
 
 
 def table(pictures: Sequence[Shown]) -> str:
-    """Show a layout table: image left, text right."""
+    """Show a layout table: image left, caption right."""
     rows = "".join(
-        f'<tr><td><img src="{p.path}" alt="{escape(p.alt)}"></td><td>{escape(p.text)}</td></tr>\n' for p in pictures
+        f'<tr><td><img src="{p.path}" alt="{escape(p.caption)}"></td><td>{escape(p.caption)}</td></tr>\n'
+        for p in pictures
     )
     return f'<table class="layout"><tbody>{rows}</tbody></table>'
 
@@ -57,8 +59,8 @@ def table(pictures: Sequence[Shown]) -> str:
 def sections(pictures: Sequence[Shown]) -> str:
     """Show sections whose image links to its own file."""
     return "".join(
-        f'<section><h2>Sheet {number}</h2><a href="{p.path}"><img src="{p.path}" alt="{escape(p.alt)}"></a>'
-        f"<p>{escape(p.text)}</p></section>\n"
+        f'<section><h2>Sheet {number}</h2><a href="{p.path}"><img src="{p.path}" alt="{escape(p.caption)}"></a>'
+        f"<p>{escape(p.caption)}</p></section>\n"
         for number, p in enumerate(pictures, 1)
     )
 
@@ -66,7 +68,7 @@ def sections(pictures: Sequence[Shown]) -> str:
 def inline(pictures: Sequence[Shown]) -> str:
     """Show images inside paragraphs, with titles."""
     return "".join(
-        f'<p>{escape(p.text)}<br><img src="{p.path}" alt="{escape(p.alt)}" title="{escape(p.alt)}"></p>\n'
+        f'<p><img src="{p.path}" alt="{escape(p.caption)}" title="{escape(p.caption)}"><br>{escape(p.caption)}</p>\n'
         for p in pictures
     )
 
@@ -74,18 +76,18 @@ def inline(pictures: Sequence[Shown]) -> str:
 def cards(pictures: Sequence[Shown]) -> str:
     """Show a grid of cards below a decorative CSS background."""
     items = "".join(
-        f'<li class="card"><img loading="lazy" src="{p.path}" alt="{escape(p.alt)}"><div class="text"><p>{escape(p.text)}</p>'
-        "</div></li>\n"
+        f'<li class="card"><img loading="lazy" src="{p.path}" alt="{escape(p.caption)}"><div class="text">'
+        f"<p>{escape(p.caption)}</p></div></li>\n"
         for p in pictures
     )
     return f'<div class="hero" style="background-image:url(/decoration.jpg)"></div><ul class="cards">{items}</ul>'
 
 
 def blog(pictures: Sequence[Shown]) -> str:
-    """Show a weblog entry."""
+    """Show a weblog entry: the remark before each picture."""
     return "".join(
-        f'<div class="post-body"><p>{escape(p.text)}</p><div class="wp-caption"><img src="{p.path}" alt="{escape(p.alt)}">'
-        f'<p class="wp-caption-text">{escape(p.alt)}</p></div></div>\n'
+        f'<div class="post-body"><p>{escape(p.remark)}</p><div class="wp-caption"><img src="{p.path}"'
+        f' alt="{escape(p.caption)}"><p class="wp-caption-text">{escape(p.caption)}</p></div></div>\n'
         for p in pictures
     )
 

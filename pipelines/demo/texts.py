@@ -14,9 +14,12 @@ PAGES = 4_000
 FIRST_SEED = 20_000_000
 """First seed, far from those of the website's pictures, so that no text describes a picture that Flamingo trains on."""
 
+REMARKED = (2, 3)
+"""Remainders by 8 of the numbers of pages whose pictures have a remark for a caption, as on two of the eight hosts."""
+
 
 def texts(pages: int = PAGES) -> Iterator[str]:
-    """Yield pages of text: a story, then paragraphs and captions of pictures of all classes, also the held-out ones.
+    """Yield pages of text: a story, then captions or remarks of pictures of all classes, also the held-out ones.
 
     Every second page has <image> tags; after each page comes one caption alone. So the language model learns the form
     of the texts here, and Flamingo's training need only teach it the images.
@@ -27,8 +30,8 @@ def texts(pages: int = PAGES) -> Iterator[str]:
         chosen = np.random.default_rng(seed).choice(labels, 5)  # random, so that no class predicts the next
         pictures = [drawing.make_picture(str(label), seed + number) for number, label in enumerate(chosen)]
         style, parts = grammar.house_style(page), [grammar.story(seed, 2)]
-        for number, picture in enumerate(pictures):
-            shown = grammar.caption(picture, style) if number % 2 else grammar.describe(picture, style)
+        for picture in pictures:
+            shown = grammar.remark(picture) if page % 8 in REMARKED else grammar.caption(picture, style)
             parts.append(f"<image>{shown}" if page % 2 else shown)
         yield "\n\n".join(parts)
         yield f"<image>{grammar.caption(pictures[0], style)}"

@@ -17,8 +17,8 @@ CHANCE_FACTORS = {"clip": 26.0, "vilbert": 5.0}
 """Model -> multiple of the figure by chance that its own figure must reach."""
 RIGHT_IMAGE_SHARE = 2 / 3
 """Share of captions, at least, that Flamingo must find likelier with the right image than with a wrong one."""
-COLOUR_NAMED = 0.85
-"""Share of Flamingo's captions, at least, that must name the right colour."""
+COLOUR_NAMED, SHAPE_NAMED, F1_GAIN = 0.85, 0.4, 0.15
+"""What Flamingo's captions must reach: shares with the right colour and shape, and the word F1 gained by one shot."""
 
 
 def examine_models(demo: DemoFolder) -> list[Gate]:
@@ -52,7 +52,7 @@ def flamingo_gates(own: dict[str, float], frozen: dict[str, float]) -> list[Gate
         make_gate("  the frozen clip itself (ceiling)", frozen, "right_image_likelier", None),
         make_gate("flamingo names the colour", own, "colour_named", COLOUR_NAMED),
         make_gate("  ridge regression on the clip's output", frozen, "colour_named", None),
-        make_gate("flamingo names the shape", own, "shape_named", None),
+        make_gate("flamingo names the shape", own, "shape_named", SHAPE_NAMED),
         make_gate("  ridge regression on the clip's output", frozen, "shape_named", None),
         make_gate("flamingo caption F1, 0 shots", own, "f1_0_shots", None),
         make_gate("flamingo caption F1, 1 shot of the page", own, "f1_1_shot", None),
@@ -60,7 +60,7 @@ def flamingo_gates(own: dict[str, float], frozen: dict[str, float]) -> list[Gate
         make_gate("flamingo caption F1, 4 shots", own, "f1_4_shots", None),
         make_gate("  control: 1 shot, wrong image", own, "f1_1_shot_wrong_image", None),
         make_gate("  control: 1 shot of another page", own, "f1_1_shot_other_page", None),
-        make_gate("flamingo F1 gained by 1 shot", own, "f1_gain", None),
+        make_gate("flamingo F1 gained by 1 shot", own, "f1_gain", F1_GAIN),
     ]
 
 

@@ -15,12 +15,17 @@ def vqa_accuracy(answer: str, references: Sequence[str], contractions: Mapping[s
 
     As in the evaluation code of VQA v2, texts are normalised only if the annotators do not all agree.
     """
-    given, wanted = " ".join(answer.split()), [" ".join(reference.split()) for reference in references]
+    given, wanted = _on_one_line(answer), [_on_one_line(reference) for reference in references]
     if len(set(wanted)) > 1:
         given, wanted = normalise(given, contractions), [normalise(text, contractions) for text in wanted]
     same = [text == given for text in wanted]
     total = sum(same)
     return sum(min((total - own) / VQA_ENOUGH, 1.0) for own in same) / len(same)
+
+
+def _on_one_line(text: str) -> str:
+    """Return a text with a blank for each line break and tab, as the evaluation code reads it."""
+    return text.replace("\n", " ").replace("\t", " ").strip()
 
 
 def ivqa_accuracy(answer: str, references: Sequence[str], contractions: Mapping[str, str] = CONTRACTIONS) -> float:

@@ -1,9 +1,10 @@
 """Similarity of words by WordNet's hierarchy (Wu and Palmer 1994), from the files of WordNet's folder `dict`.
 
-As in NExT-QA's evaluation code a word stands for its first sense: of a noun, else a verb, an adjective, an adverb.
+A word stands for its first sense: of a noun, else a verb, an adjective, an adverb. Values are those of NLTK's
+`wup_similarity`, which evaluation codes such as NExT-QA's call.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from corpusloom.schemas import storage
@@ -19,73 +20,91 @@ ENDINGS: dict[str, tuple[tuple[str, str], ...]] = {
     "adv": (),
 }
 """Endings of inflected words, and what replaces them (WordNet's morphy)."""
-_ROOT = "root"
-"""Stands above all verbs, which have many roots."""
-
 Sense = tuple[str, str]
 """(part of speech, offset of the synset)."""
+ROOT: Sense = ("", "")
+"""Stands above all synsets of a pair other than two nouns, which have one top."""
 
 
 @dataclass(frozen=True)
 class WordNet:
-    """First senses of words, and the synsets above them."""
+    """Senses of words, and the synsets above them."""
 
-    senses: dict[tuple[str, str], str]
-    """(part of speech, word) -> offset of its first sense."""
-    irregular: dict[tuple[str, str], str]
-    """(part of speech, inflected word) -> word."""
+    senses: dict[tuple[str, str], tuple[str, ...]]
+    """(part of speech, word) -> offsets of its senses."""
+    irregular: dict[tuple[str, str], tuple[str, ...]]
+    """(part of speech, inflected word) -> words."""
     above: dict[Sense, tuple[Sense, ...]]
-    """Synset -> the synsets directly above it; those at the top are left out."""
+    """Synset -> the synsets directly above it; none of one at the top."""
+    first_words: dict[Sense, tuple[str, str]]
+    """Synset -> its first word and the letter of its part of speech."""
+
+    def lemma(self, word: str) -> str:
+        """Return the word whose inflected form this is, as a noun if there is one; itself if WordNet has none."""
+        return next((form for _, form in self._known(word)), word)
 
     def sense(self, word: str) -> Sense | None:
         """Return a word's first sense; None if WordNet does not have it."""
-        forms = ((part, form) for part in PARTS for form in self._forms(part, word))
-        return next(((part, self.senses[part, form]) for part, form in forms if (part, form) in self.senses), None)
+        return next(((part, self.senses[part, form][0]) for part, form in self._known(word)), None)
 
-    def _forms(self, part: str, word: str) -> Iterator[str]:
-        yield word
-        if (part, word) in self.irregular:
-            yield self.irregular[part, word]
-        yield from (word[: -len(end)] + other for end, other in ENDINGS[part] if word.endswith(end))
+    def _known(self, word: str) -> Iterator[tuple[str, str]]:
+        """Yield the part of speech and the word, for each form of a word that WordNet has."""
+        for part in PARTS:
+            forms = self.irregular.get((part, word))
+            if forms is None:
+                forms = tuple(word[: -len(end)] + other for end, other in ENDINGS[part] if word.endswith(end))
+            yield from ((part, form) for form in (word, *forms) if (part, form) in self.senses)
 
     def similarity(self, one: str, other: str) -> float:
-        """Return 2 d / (d1 + d2): the depth of the deepest common synset, and those of both words through it."""
+        """Return 2 d / (d1 + d2): d is the depth of the deepest common synset, d1 and d2 are d and the steps to it.
+
+        A synset's depth, from 1, is that of its shortest path to a top where synsets are compared, and in d that of the
+        longest. Steps may lead over any common synset. Equal words have similarity 1, unknown ones 0.
+        """
         if one == other:
             return 1.0
         first, second = self.sense(one), self.sense(other)
-        if first is None or second is None or first[0] != second[0]:
+        if first is None or second is None:
             return 0.0
-        up, across = self._steps(first), self._steps(second)
-        common = up.keys() & across.keys()
+        rooted = not first[0] == second[0] == "noun"
+        up, across = self._steps(first, rooted), self._steps(second, rooted)
+        common = {sense: self._depths(sense)[0] for sense in up.keys() & across.keys()}
         if not common:
             return 0.0
-        lowest = min(common, key=lambda sense: (-self._depths(sense)[0], sense))
-        depth = self._depths(lowest)[1] + 1
-        return 2 * depth / (up[lowest] + across[lowest] + 2 * depth)
+        deepest = [sense for sense, depth in common.items() if depth == max(common.values())]
+        lowest = first if first in deepest else min(deepest, key=self._name)
+        depth, down = self._depths(lowest)[1] + 1, self._steps(lowest, rooted)
+        return 2 * depth / (_distance(up, down) + _distance(across, down) + 2 * depth)
 
-    def _steps(self, sense: Sense) -> dict[Sense, int]:
-        """Return the synsets above one, and itself, each with the fewest steps to it; of a verb also the root."""
+    def _steps(self, sense: Sense, rooted: bool) -> dict[Sense, int]:
+        """Return the synsets above one, and itself, each with the fewest steps to it; with a root, also that."""
         found, level = {sense: 0}, [sense]
         while level:
             level = [parent for below in level for parent in self.above.get(below, ()) if parent not in found]
             found |= dict.fromkeys(level, max(found.values()) + 1)
-        if sense[0] == "verb":
-            found["verb", _ROOT] = max(found.values()) + 1
-        return found
+        return {ROOT: max(found.values()) + 1} | found if rooted else found
 
     def _depths(self, sense: Sense) -> tuple[int, int]:
         """Return the fewest and the most steps from a top to a synset."""
         depths = [self._depths(parent) for parent in self.above.get(sense, ())]
         return (1 + min(low for low, _ in depths), 1 + max(high for _, high in depths)) if depths else (0, 0)
 
+    def _name(self, sense: Sense) -> str:
+        """Return a name such as dog.n.01, by which the first of equally deep synsets is chosen; the root's is empty."""
+        if sense == ROOT:
+            return ""
+        word, letter = self.first_words[sense]
+        return f"{word}.{letter}.{self.senses[sense[0], word].index(sense[1]) + 1:02}"
+
+
+def _distance(one: Mapping[Sense, int], other: Mapping[Sense, int]) -> int:
+    """Return the fewest steps between two synsets over one above both, given the steps from each to those above it."""
+    return min(one[sense] + other[sense] for sense in one.keys() & other.keys())
+
 
 def read_wordnet(folder: str) -> WordNet:
     """Read a folder with index.noun, data.noun, noun.exc and so on; InputError names a file that cannot be read."""
-    senses, irregular, above = (
-        dict[tuple[str, str], str](),
-        dict[tuple[str, str], str](),
-        dict[Sense, tuple[Sense, ...]](),
-    )
+    found = WordNet({}, {}, {}, {})
     letters = {"n": "noun", "v": "verb", "a": "adj", "s": "adj", "r": "adv"}
     for part in PARTS:
         for name in (f"index.{part}", f"data.{part}", f"{part}.exc"):
@@ -93,15 +112,17 @@ def read_wordnet(folder: str) -> WordNet:
                 words = line.split(" | ")[0].split()
                 try:
                     if name.startswith("index"):
-                        senses[part, words[0]] = words[-int(words[2])]
+                        found.senses[part, words[0]] = tuple(words[-int(words[2]) :])
                     elif name.startswith("data"):
-                        above[part, words[0]] = tuple((letters[p], at) for at, p in _hypernyms(words))
+                        sense = part, words[0]
+                        found.above[sense] = tuple((letters[p], at) for at, p in _hypernyms(words))
+                        found.first_words[sense] = words[4].lower().partition("(")[0], words[2]
                     else:
-                        irregular[part, words[0]] = words[1]
+                        found.irregular[part, words[0]] = tuple(words[1:])
                 except (IndexError, ValueError, KeyError) as error:
                     what = f"not a line of WordNet: {line[:60]!r}"
                     raise InputError(what, where=storage.join(folder, name), remedy="copy the file again") from error
-    return WordNet(senses, irregular, above)
+    return found
 
 
 def _hypernyms(words: list[str]) -> Iterator[tuple[str, str]]:

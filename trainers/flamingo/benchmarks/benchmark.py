@@ -23,7 +23,7 @@ class FewShotBenchmark:
     file: str
     """Pattern of the file of records (questions, captions)."""
     answers: str | None = None
-    """Pattern of a second file, with the answers to the questions or with relevances."""
+    """Pattern of a second file, with the answers to the questions, second references, or relevances."""
     records: str = ""
     """Key of the list of records in a JSON file; empty: the file is the list."""
     media: tuple[str, ...]

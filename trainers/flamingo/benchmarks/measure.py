@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from corpusloom.schemas.errors import ConfigError
-from corpusloom.trainers.evaluation.answers import normalise
+from corpusloom.trainers.evaluation.answers import normalise, wups
 from corpusloom.trainers.evaluation.batches import EvaluationSettings, Figures, ItemSource, measure_batches
 from corpusloom.trainers.evaluation.captions import tokens
 from corpusloom.trainers.evaluation.captions.treebank import is_official
@@ -24,6 +24,7 @@ from corpusloom.trainers.flamingo.benchmarks.metrics import (
     CONTRACTIONS,
     NORMALISED,
     SCORED,
+    STOP_WORDS,
     AnswerTables,
     is_answered,
     read_tables,
@@ -153,6 +154,9 @@ class _Outcome:
             yield tokens.NOT_OFFICIAL
         elif metric in NORMALISED and tables.contractions is normalise.CONTRACTIONS:
             yield f"{normalise.NOT_OFFICIAL}; put the official one into the folder as {CONTRACTIONS}"
+        elif metric == "wups":
+            remedy = f"{wups.NO_STOP_WORDS}; put the {STOP_WORDS} of that code into the folder"
+            yield wups.NO_TAGGER if tables.stop_words else remedy
 
     def _files(self) -> Iterator[tuple[str, bytes]]:
         ending, make = FORMS[self.benchmark.submission]

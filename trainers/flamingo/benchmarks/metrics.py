@@ -13,7 +13,7 @@ from corpusloom.schemas import storage
 from corpusloom.trainers.evaluation.answers import accuracy, normalise
 from corpusloom.trainers.evaluation.answers.normalise import load_contractions
 from corpusloom.trainers.evaluation.answers.wordnet import WordNet, read_wordnet
-from corpusloom.trainers.evaluation.answers.wups import wups
+from corpusloom.trainers.evaluation.answers.wups import lemmas, load_stop_words, wups
 from corpusloom.trainers.evaluation.captions.cider import cider
 from corpusloom.trainers.evaluation.captions.treebank import words_of_captions
 from corpusloom.trainers.evaluation.figures import mean, over_seeds
@@ -22,9 +22,10 @@ from corpusloom.trainers.flamingo.benchmarks.items import Item
 from corpusloom.trainers.flamingo.benchmarks.weighted_precision import precision_by_chance, weighted_precisions
 from corpusloom.trainers.flamingo.prompts.closed_ended import probabilities
 
-CONTRACTIONS, WORDNET = "contractions.json", "wordnet"
-"""File in a benchmark's folder with the official table of contractions, and folder `dict` of WordNet."""
-References = Sequence[Sequence[str]]
+CONTRACTIONS, STOP_WORDS, WORDNET = "contractions.json", "stopwords.txt", "wordnet"
+"""In a benchmark's folder: VQA's table of contractions, NExT-QA's stop words, and the folder `dict` of WordNet."""
+EXACT_TYPES = ("DB", "DC")
+"""Types of NExT-QA's questions, yes or no and how many, whose answers are right only if they are the same."""
 
 
 @dataclass(frozen=True)
@@ -33,37 +34,46 @@ class AnswerTables:
 
     contractions: Mapping[str, str]
     wordnet: WordNet | None = None
+    stop_words: frozenset[str] = frozenset()
 
 
 def read_tables(folder: str, metric: str) -> AnswerTables:
     """Return the tables in a benchmark's folder: InputError for WUPS without WordNet; contractions may be our own."""
-    table, words = storage.join(folder, CONTRACTIONS), storage.join(folder, WORDNET)
+    table, stops, words = (storage.join(folder, name) for name in (CONTRACTIONS, STOP_WORDS, WORDNET))
     return AnswerTables(
         load_contractions(table) if storage.exists(table) else normalise.CONTRACTIONS,
         read_wordnet(words) if metric == "wups" else None,
+        load_stop_words(stops) if metric == "wups" and storage.exists(stops) else frozenset(),
     )
 
 
-def _ciders(texts: Sequence[str], references: References, tables: AnswerTables) -> list[float]:
+def _ciders(texts: Sequence[str], items: Sequence[Item], tables: AnswerTables) -> list[float]:
     written = [own[0] for own in words_of_captions([[text] for text in texts])]
-    return cider(written, words_of_captions(references))
+    return cider(written, words_of_captions([item.references for item in items]))
 
 
 def _each(measure: Callable[[str, Sequence[str], Mapping[str, str]], float]) -> "Written":
-    def values(texts: Sequence[str], references: References, tables: AnswerTables) -> list[float]:
-        return [measure(text, own, tables.contractions) for text, own in zip(texts, references, strict=True)]
+    def values(texts: Sequence[str], items: Sequence[Item], tables: AnswerTables) -> list[float]:
+        pairs = zip(texts, items, strict=True)
+        return [measure(text, item.references, tables.contractions) for text, item in pairs]
 
     return values
 
 
-def _wups(texts: Sequence[str], references: References, tables: AnswerTables) -> list[float]:
-    wordnet = tables.wordnet or WordNet({}, {}, {})
-    pairs = zip(texts, references, strict=True)
-    return [max(wups(text, reference, wordnet) for reference in own) for text, own in pairs]
+def _wups(texts: Sequence[str], items: Sequence[Item], tables: AnswerTables) -> list[float]:
+    wordnet, stops = tables.wordnet or WordNet({}, {}, {}, {}), tables.stop_words
+
+    def value(text: str, reference: str, item: Item) -> float:
+        if item.info.get("type") in EXACT_TYPES:
+            return float(lemmas(text, wordnet, stops) == lemmas(reference, wordnet, stops))
+        return wups(text, reference, wordnet, stops)
+
+    pairs = zip(texts, items, strict=True)
+    return [max(value(text, reference, item) for reference in item.references) for text, item in pairs]
 
 
-Written = Callable[[Sequence[str], References, AnswerTables], list[float]]
-"""(text, references of each record, tables) -> value of each record."""
+Written = Callable[[Sequence[str], Sequence[Item], AnswerTables], list[float]]
+"""(text of each record, records, tables) -> value of each record."""
 WRITTEN: Mapping[str, Written] = {
     "cider": _ciders,
     "vqa_accuracy": _each(accuracy.vqa_accuracy),
@@ -81,9 +91,8 @@ def written_figures(
     metric: str, written: Sequence[Sequence[str]], items: Sequence[Item], tables: AnswerTables
 ) -> Iterator[tuple[str, float]]:
     """Yield the figure of texts per seed, S times (M,); its value by chance is that of the next record's text."""
-    references = [item.references for item in items]
-    values = [WRITTEN[metric](texts, references, tables) for texts in written]
-    others = [WRITTEN[metric]([*texts[1:], *texts[:1]], references, tables) for texts in written]
+    values = [WRITTEN[metric](texts, items, tables) for texts in written]
+    others = [WRITTEN[metric]([*texts[1:], *texts[:1]], items, tables) for texts in written]
     chance = float(torch.tensor(others, dtype=torch.float64).mean())
     yield from over_seeds(metric, torch.tensor(values, dtype=torch.float64), chance, shares=metric != "cider")
 

@@ -26,6 +26,14 @@ def _texts(items: Sequence[Item], texts: Sequence[str]) -> bytes:
     return _json({str(item.key): text for item, text in zip(items, texts, strict=True)})
 
 
+def _video_answers(items: Sequence[Item], texts: Sequence[str]) -> bytes:
+    """NExT-QA: {video: {number of the question: answer}}."""
+    videos: dict[str, dict[str, str]] = {}
+    for item, text in zip(items, texts, strict=True):
+        videos.setdefault(str(item.info["video"]), {})[str(item.info["qid"])] = text
+    return _json(videos)
+
+
 def _choices(items: Sequence[Item], scores: Tensor) -> bytes:
     """STAR: {type of question: [{"question_id", "answer": number of the choice}]}; an id begins with the type."""
     groups: dict[str, list[dict[str, Any]]] = {}
@@ -61,6 +69,7 @@ FORMS: Mapping[str, tuple[str, Callable[[Sequence[Item], Any], bytes]]] = {
     "answers": ("json", _listed("question_id", "answer")),
     "image_answers": ("json", _listed("image", "answer")),
     "texts": ("json", _texts),
+    "video_answers": ("json", _video_answers),
     "choices": ("json", _choices),
     "ranks": ("json", _ranks),
     "probabilities": ("csv", _probabilities),

@@ -56,14 +56,17 @@ def test_a_gate_is_a_figure_with_its_interval_and_chance() -> None:
     assert make_gate("g", figures, "r1", 0.3) == Gate("g", 0.5, 0.4, 0.6, 0.1, 0.3)
 
 
-def test_flamingo_must_prefer_the_right_image_and_name_the_colour() -> None:
+def test_flamingo_must_name_colours_and_shapes_and_gain_from_a_shot() -> None:
     class Same(dict[str, float]):
         def __missing__(self, name: str) -> float:
-            return 0.3
+            return 0.1
 
     gates = flamingo_gates(Same(), Same())
-    assert [gate.name for gate in gates if not gate.met] == [
-        "flamingo caption, right image",
-        "flamingo names the colour",
-    ]
-    assert all(gate.met for gate in flamingo_gates(Same(colour_named=0.85, right_image_likelier=0.7), Same()))
+    assert {gate.name: gate.wanted for gate in gates if not gate.met} == {
+        "flamingo caption, right image": 2 / 3,
+        "flamingo names the colour": 0.85,
+        "flamingo names the shape": 0.4,
+        "flamingo F1 gained by 1 shot": 0.15,
+    }
+    reached = Same(colour_named=0.85, shape_named=0.4, f1_gain=0.15, right_image_likelier=0.7)
+    assert all(gate.met for gate in flamingo_gates(reached, Same()))

@@ -20,6 +20,12 @@ def test_texts_are_not_normalised_if_all_annotators_agree() -> None:
     assert vqa_accuracy("yes", ["yes"] * 10) == 1
 
 
+def test_line_breaks_and_tabs_are_blanks_but_blanks_are_not_merged() -> None:
+    assert vqa_accuracy("red\tbus\n", ["red bus"] * 10) == 1
+    assert vqa_accuracy("red  bus", ["red bus"] * 10) == 0
+    assert vqa_accuracy("red  bus", ["red bus"] * 9 + ["bus"]) == 1  # normal forms: the annotators do not all agree
+
+
 def test_ivqa_needs_two_annotators() -> None:
     references = ["a cup", "cup", "mug", "glass", "plate"]
     assert [ivqa_accuracy(answer, references) for answer in ("the cup", "mug", "pan")] == [1.0, 0.5, 0.0]

@@ -1,7 +1,8 @@
-"""CIDEr-D against values by hand: two images, so each n-gram of one image weighs log 2."""
+"""CIDEr-D against values by hand (two images, so each n-gram of one image weighs log 2) and pycocoevalcap's."""
 
 import math
 
+import numpy as np
 import pytest
 
 from corpusloom.trainers.evaluation.captions.cider import cider
@@ -34,3 +35,20 @@ def test_what_every_image_says_weighs_nothing() -> None:
     the, both = cider([["the"], ["the", "b"]], references)
     assert the == 0.0
     assert both == pytest.approx(5.0)  # n = 1 and n = 2 agree, and there are no longer n-grams
+
+
+def test_the_scores_are_those_of_pycocoevalcap() -> None:
+    package = pytest.importorskip("pycocoevalcap.cider.cider")
+    rng = np.random.default_rng(0)
+
+    def words(least: int) -> list[str]:
+        return [f"w{min(9, number)}" for number in rng.geometric(0.2, rng.integers(least, 12))]
+
+    for images in (1, 2, 7, 200):
+        references = [[words(1) for _ in range(rng.integers(1, 6))] for _ in range(images)]
+        captions = [own[0] if number % 3 == 0 else words(0) for number, own in enumerate(references)]
+        references[-1] = references[0]
+        texts = {number: [" ".join(text) for text in own] for number, own in enumerate(references)}
+        written = {number: [" ".join(text)] for number, text in enumerate(captions)}
+        _, wanted = package.Cider().compute_score(texts, written)
+        assert cider(captions, references) == pytest.approx(list(wanted), abs=1e-9)

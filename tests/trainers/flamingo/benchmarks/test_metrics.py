@@ -49,6 +49,18 @@ def test_answers_about_videos_are_compared_by_wordnet(tmp_path: Path) -> None:
     assert found["wups"] == pytest.approx((4 / 6 + 1) / 2)
 
 
+def test_answers_yes_no_and_how_many_are_right_only_if_they_are_the_same(tmp_path: Path) -> None:
+    write_wordnet(tmp_path / "wordnet")
+    (tmp_path / "stopwords.txt").write_text("a\n")
+    tables = read_tables(str(tmp_path), "wups")
+    kinds = ("CW", "DB", "DC")
+    items = [
+        Item(key=n, media=(), prompt="", references=("a dog",), info={"type": kind}) for n, kind in enumerate(kinds)
+    ]
+    found = [dict(written_figures("wups", [[text] * 3], items, tables))["wups"] for text in ("cat", "dogs")]
+    assert found == [pytest.approx(4 / 6 / 3), 1.0]
+
+
 def test_choices_count_if_the_right_one_is_likeliest() -> None:
     scores = torch.tensor([[[-1.0, -2.0, -torch.inf], [-1.0, -2.0, -3.0]]])
     found = dict(SCORED["choice_top1"](scores, [choice(0, 1, 0), choice(1, 0, 1, 0)]))

@@ -55,3 +55,8 @@ def test_probabilities_are_rows_and_scores_a_matrix() -> None:
     lines = FORMS["probabilities"][1](items, SCORES).decode().splitlines()
     assert lines == ["id,proba,label", "42,0.268941,0", "43,0.880797,1"]
     assert np.array_equal(np.load(io.BytesIO(FORMS["scores"][1](items, SCORES))), SCORES.numpy())
+
+
+def test_answers_about_a_video_stand_together() -> None:
+    items = [Item(key=f"5_{number}", media=(), prompt="", info={"video": "5", "qid": number}) for number in "04"]
+    assert json.loads(FORMS["video_answers"][1](items, TEXTS)) == {"5": {"0": "a cat", "4": "né"}}

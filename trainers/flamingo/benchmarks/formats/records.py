@@ -1,10 +1,17 @@
 """Benchmarks whose records are rows with a question and its answers: most of those of questions about videos."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from typing import Any
 
 from corpusloom.schemas import storage
-from corpusloom.trainers.flamingo.benchmarks.formats.rows import RawRecord, read_names, read_rows, record_errors
+from corpusloom.trainers.flamingo.benchmarks.formats.rows import (
+    RawRecord,
+    read_json,
+    read_names,
+    read_rows,
+    record_errors,
+)
 from corpusloom.trainers.flamingo.benchmarks.formats.source import SplitSource
 from corpusloom.trainers.flamingo.benchmarks.items import Item
 
@@ -13,11 +20,22 @@ def read_records(source: SplitSource) -> list[Item]:
     """Return a split's records; InputError names the file and the record that cannot be used."""
     benchmark = source.benchmark
     names = read_names(storage.join(source.folder, benchmark.names)) if benchmark.names else {}
+    added = _added(source.answers) if benchmark.answers and storage.exists(source.answers) else {}
     items = []
     for number, row in enumerate(read_rows(source.path, benchmark.records)):
         with record_errors(source.path, number):
-            items.append(_item(source, _named(row, names)))
+            item = _item(source, _named(row, names))
+            more = added.get(str(row.get("video")), {}).get(str(row.get("qid")))
+            items.append(item if more is None else replace(item, references=(*item.references, more)))
     return items
+
+
+def _added(path: str) -> dict[str, dict[str, str]]:
+    """Return video -> number of a question -> its second reference (NExT-QA)."""
+    with record_errors(path):
+        return {
+            str(video): {str(key): str(text) for key, text in own.items()} for video, own in read_json(path).items()
+        }
 
 
 def _named(row: RawRecord, names: dict[str, str]) -> RawRecord:

@@ -87,8 +87,9 @@ CASES: list[tuple[str, str, dict[str, Any], dict[str, Any]]] = [
         {
             "test.csv": table([{"video": "123", "question": "why", "answer": "to eat", "qid": "4", "type": "CW"}]),
             "map_vid_vidorID.json": {"123": "1164/123"},
+            "add_reference_answer_test.json": {"123": {"4": "eating", "5": "no"}, "9": {"4": "x"}},
         },
-        {"key": "123_4", "references": ("to eat",), "media": "videos/1164/123"},
+        {"key": "123_4", "references": ("to eat", "eating"), "media": "videos/1164/123"},
     ),
     (
         "hatefulmemes",
