@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import torch
 
-from corpusloom.trainers.flamingo.config import FlamingoConfig, FrozenVisionConfig
+from corpusloom.trainers.flamingo.config import FlamingoConfig, VisionEncoderConfig
 from corpusloom.trainers.flamingo.decoding import DecodingConfig, Prompts, decode, pad_prompts
 from corpusloom.trainers.flamingo.model import Flamingo
 from corpusloom.trainers.flamingo.vision_encoder import load_vision
@@ -33,7 +33,7 @@ def make_model() -> Flamingo:
     """Return a Flamingo with fresh weights and open gates."""
     torch.manual_seed(0)
     language = adapter.fresh(adapter.make_config(LANGUAGE, "benchmark")).eval()
-    vision = load_vision(FrozenVisionConfig(config="clip-tiny"), "benchmark")
+    vision = load_vision(VisionEncoderConfig(config="clip-tiny"), "benchmark")
     model = Flamingo(FlamingoConfig(resampler_layers=2, every=2, heads=4, head_width=64), vision, language).eval()
     for block in model.gated:
         torch.nn.init.constant_(block.attention_gate, 0.5)

@@ -1,12 +1,13 @@
-"""Trains the demo's Flamingo with several seeds: `python -m benchmarks.demo_seeds --demo demo [--seeds 0 1 2]`.
+"""Trains a model of the demo with several seeds: `python -m benchmarks.demo_seeds flamingo --demo demo`.
 
-It takes datasets and CLIP of a finished `loom demo`, and prints the figures of its gates per seed, their mean and
-deviation, and the CPU seconds of each training. A run that is finished is not trained again.
+It takes datasets and CLIP of a finished `loom demo`, and prints the figures of the model's gates per seed, their mean
+and deviation, and the CPU seconds of each training. A run that is finished is not trained again.
 """
 
 import json
 import statistics
 from dataclasses import dataclass
+from typing import Literal
 
 import tyro
 
@@ -15,23 +16,33 @@ from corpusloom.pipelines.cli.demo.folder import DemoFolder
 from corpusloom.pipelines.cli.demo.lanes import run_of
 from corpusloom.pipelines.cli.run_training import run_training
 from corpusloom.pipelines.demo.grammar import attributes_of
+from corpusloom.pipelines.demo.sites import EXAM_PAGES, PICTURES
 from corpusloom.pipelines.engine.progress import Reporter
+from corpusloom.trainers.evaluation.batches import EvaluationSettings
 from corpusloom.trainers.flamingo.prompts.same_page import TRIALS, page_figures
+from corpusloom.trainers.jobs.evaluate import evaluate
 from corpusloom.trainers.training.config import load_config
+from corpusloom.trainers.vilbert.floor import floor_of_retrieval
 
-SHOWN = ("colour_named", "shape_named", *TRIALS, "f1_gain", "right_image_likelier")
+SHOWN = {
+    "flamingo": ("colour_named", "shape_named", *TRIALS, "f1_gain", "right_image_likelier"),
+    "vilbert": ("r1", "r5", "r10", "floor_r1"),
+}
+"""Family -> the figures that are printed."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class BenchmarkConfig:
-    """Folder of the demo, seeds, and changes of the configuration."""
+    """Model, folder of the demo, seeds, and changes of the configuration."""
 
+    family: tyro.conf.Positional[Literal["flamingo", "vilbert"]]
+    """Model to train."""
     demo: str = "demo"
     """Folder of a finished `loom demo`."""
     seeds: tuple[int, ...] = (0, 1, 2)
     """Seeds of the training."""
     set: tuple[str, ...] = ()
-    """Changes of flamingo-tiny, KEY=VALUE."""
+    """Changes of the model's configuration, KEY=VALUE."""
     out: str = "seeds"
     """Folder of the runs, in that of the demo."""
     json: bool = False
@@ -41,10 +52,27 @@ class BenchmarkConfig:
 def measure(config: BenchmarkConfig, seed: int) -> dict[str, float]:
     """Train with one seed and return the figures."""
     demo = DemoFolder(config.demo, Reporter(), quick=False, port=1)
-    name, data, changes = run_of(demo, "flamingo")
-    out, loaded = demo.path(config.out, str(seed)), load_config(name, (*changes, f"train.rng_seed={seed}", *config.set))
-    trained = cpu(lambda: run_training("flamingo", loaded, data, out, demo.reporter))
-    return page_figures(out, demo.path("datasets", "exam"), attributes_of) | {"cpu_seconds": trained}
+    name, data, changes = run_of(demo, config.family)
+    out = demo.path(config.out, f"{config.family}-{seed}")
+    loaded = load_config(name, (*changes, f"train.rng_seed={seed}", *config.set))
+    trained = cpu(lambda: run_training(config.family, loaded, data, out, demo.reporter))
+    return FIGURES[config.family](demo, out) | {"cpu_seconds": trained}
+
+
+def flamingo_figures(demo: DemoFolder, run: str) -> dict[str, float]:
+    """Return the figures of a Flamingo's captions on the pages of the exam."""
+    return page_figures(run, demo.path("datasets", "exam"), attributes_of)
+
+
+def vilbert_figures(demo: DemoFolder, run: str) -> dict[str, float]:
+    """Return the figures of a ViLBERT's retrieval among the images of the exam, and those of the linear floor."""
+    known, asked = demo.path("datasets", "regions"), demo.path("datasets", "exam-regions")
+    found = evaluate("retrieval", run, asked, EvaluationSettings(limit=EXAM_PAGES * PICTURES)).figures
+    floor = floor_of_retrieval(known, asked, EXAM_PAGES * PICTURES)
+    return dict(found) | {f"floor_{name}": value for name, value in floor.items()}
+
+
+FIGURES = {"flamingo": flamingo_figures, "vilbert": vilbert_figures}
 
 
 def main(config: BenchmarkConfig) -> None:
@@ -54,7 +82,7 @@ def main(config: BenchmarkConfig) -> None:
         for seed, figures in zip(config.seeds, found, strict=True):
             print(json.dumps({"seed": seed, **figures}))
         return
-    for name in (*SHOWN, "cpu_seconds"):
+    for name in (*SHOWN[config.family], "cpu_seconds"):
         values = [figures[name] for figures in found]
         deviation = statistics.stdev(values) if len(values) > 1 else 0.0
         each = "  ".join(f"{value:8.3f}" for value in values)

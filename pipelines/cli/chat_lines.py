@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 HELP = """\
 Write a text and press Enter: the model replies.
-  /image FILE   show it an image, or a folder of a clip's frames, with the next text
+  /image FILE   show it an image, a video, or a folder of a video's frames, with the next text
   /undo         take back the images that wait, or the last turn
   /reset        begin anew
   /quit         end; so does Ctrl-D

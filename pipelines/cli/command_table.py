@@ -79,6 +79,7 @@ COMMANDS = {
         "Train",
         train="train clip, flamingo, vilbert or lm on datasets",
         eval="evaluate a checkpoint, or a CLIP of transformers or open_clip",
+        benchmark_data="write the training split of a benchmark as a dataset, to fine-tune a Flamingo",
         chat="ask a Flamingo about images, in the terminal or from a file of lines",
         embed="write embeddings of a dataset's images and texts, by a CLIP",
         search="find the images of an embedded dataset that are nearest to a text or an image",

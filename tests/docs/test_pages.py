@@ -16,8 +16,8 @@ from corpusloom.schemas.errors import ConfigError
 from tests.docs.names_of_page import ROOT
 
 PAGES = sorted(["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md", *map("docs/{}".format, (
-    "architecture.md", "building.md", "formats.md", "migration.md", "operations.md", "recipes.md", "streaming.md",
-    "training.md",
+    "adaptation.md", "architecture.md", "building.md", "formats.md", "migration.md", "operations.md", "recipes.md",
+    "streaming.md", "training.md",
 ))])  # fmt: skip
 BEGINNINGS = ("", "pipelines/", "tests/pipelines/", "tests/", "trainers/", "trainers/stream/")
 """Folders below which a path is searched."""

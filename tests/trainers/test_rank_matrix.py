@@ -144,6 +144,7 @@ CASES = {
     "lm-llama": Case(partial(tiny, "llama"), NextToken(), text_batch),
     "vilbert": Case(small_model, PretrainingObjective(ObjectiveConfig()), vilbert_batch),
     "vilbert-all": Case(small_model, PretrainingObjective(ObjectiveConfig(masked_on_negatives=True)), vilbert_batch),
+    "vilbert-softmax": Case(small_model, PretrainingObjective(ObjectiveConfig(softmax_negatives=3)), vilbert_batch),
 }  # fmt: skip
 
 

@@ -1,17 +1,15 @@
 """Reads and writes a CLIP or SigLIP in the layouts of transformers and open_clip: names, positions, configuration."""
 
 import json
-import math
 from collections.abc import Mapping
 
-import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from corpusloom.trainers.clip.layouts.renames import COUNTERS, renames_of
 from corpusloom.trainers.clip.layouts.shapes import as_json, new_files, preprocessing_files, resized, shape_in
 from corpusloom.trainers.clip.model import CLIP
 from corpusloom.trainers.clip.tokens.of_model import CaptionTokenizer, hf_files
+from corpusloom.trainers.clip.towers.positions import resize_positions
 from corpusloom.trainers.training.hub.folders import LAYOUTS, Folder, origin_of, write_folder
 from corpusloom.trainers.training.hub.renames import load_state, to_ours, to_theirs
 
@@ -33,19 +31,6 @@ def fit_positions(state: Mapping[str, Tensor], own: Mapping[str, Tensor]) -> dic
         for name in state.keys() & own.keys() & set(POSITIONS)
     }
     return {**state, **resized}
-
-
-def resize_positions(positions: Tensor, tokens: int, fixed: int = 1) -> Tensor:
-    """Return the positions of an image, (fixed + S, D), interpolated to (`tokens`, D); the first `fixed` stay.
-
-    The interpolation is bicubic with antialiasing.
-    """
-    if len(positions) == tokens:
-        return positions
-    old, new = math.isqrt(len(positions) - fixed), math.isqrt(tokens - fixed)
-    grid = positions[fixed:].float().unflatten(0, (old, old)).permute(2, 0, 1)[None]
-    grid = F.interpolate(grid, size=(new, new), mode="bicubic", antialias=True, align_corners=False)
-    return torch.cat([positions[:fixed].float(), grid[0].permute(1, 2, 0).flatten(0, 1)]).to(positions.dtype)
 
 
 def export(model: CLIP, tokenizer: CaptionTokenizer, attachments: Mapping[str, bytes], layout: str, out: str) -> None:

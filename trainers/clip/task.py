@@ -137,10 +137,10 @@ def load_clip(path: str, *assignments: str) -> tuple[CLIP, CaptionTokenizer]:
     `assignments` are KEY=PATH of frozen parts that moved.
     """
     source = read_source(path, *assignments)
-    tokenizer = source.tokenizer()
+    rows, tokenizer = source.shape["text.vocab_size"], source.tokenizer()
     if tokenizer is None:
         raise InputError("no tokenizer", where=path, remedy=f"copy the tokenizer's files or {BPE_FILE} into it")
-    tokenizer.check_fits(source.shape["text.vocab_size"])
+    tokenizer.check_fits(rows)
     return source.load().eval(), tokenizer
 
 

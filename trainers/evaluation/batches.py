@@ -18,7 +18,7 @@ from corpusloom.schemas.errors import InputError
 from corpusloom.trainers.evaluation.finished import FinishedBatches, Measured
 from corpusloom.trainers.evaluation.predictions import Prediction
 from corpusloom.trainers.evaluation.written_texts import WrittenText
-from corpusloom.trainers.stream.errors import reason_of
+from corpusloom.trainers.stream.errors import SampleError, reason_of
 from corpusloom.trainers.stream.plan import SKIPPABLE
 from corpusloom.trainers.training import collectives, distributed
 from corpusloom.trainers.training.numerics import autocast
@@ -42,6 +42,9 @@ class EvaluationSettings:
     """fp32, or bf16 autocast."""
     shots: tuple[int, ...] = (4,)
     """Numbers of examples before each image, for a model that is shown some; each is evaluated."""
+    text_shots: int = 2
+    """Examples of which the texts alone stand before an image without shots; one alone is harmful (Flamingo, arXiv
+    2204.14198, section 3.3). 0 for a model that was fine-tuned without."""
     seeds: int = 1
     """Number of random choices of the examples, each with a seed of its own from 0."""
     benchmark: str | None = None
@@ -66,6 +69,8 @@ class EvaluationSettings:
     """File with templates of texts about a class, or the name of a bundled ensemble."""
     partial: str | None = None
     """Local folder of the batches that are finished; None keeps none."""
+    writes: bool = True
+    """Whether the outputs are written, so that they are of use without figures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +92,7 @@ class Figures:
 
     values: Mapping[str, float]
     skipped: tuple[str, ...] = ()
-    """A line per sample that could not be read: its name and the reason."""
+    """A line per sample that could not be read: its name, the reason, and what is missing if it is known."""
     reused: int = 0
     """Number of batches that a killed evaluation had finished."""
     notes: tuple[str, ...] = ()
@@ -190,7 +195,8 @@ def _read(names: Sequence[str], rows: Sequence["Future[Row]"]) -> tuple[list[Row
         try:
             found.append(future.result())
         except SKIPPABLE as error:
-            skipped.append(f"{name}: {reason_of(error)}")
+            detail = error.detail if isinstance(error, SampleError) else ""
+            skipped.append(": ".join(filter(None, (name, reason_of(error), detail))))
     return found, tuple(skipped)
 
 

@@ -15,6 +15,8 @@ RESAMPLER, MEAN = POOLS = ("resampler", "mean")
 class FlamingoConfig:
     """Shape of the trained layers. The defaults are those of the 3B model in Table 13."""
 
+    init: str | None = None
+    """Run of Flamingo from which training begins, to fine-tune it: weights, shapes and frozen parts are its own."""
     resampler_layers: int = 6
     """Layers of the Resampler."""
     latents: int = 64
@@ -62,16 +64,20 @@ _PARTS = ("vision", "language")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class FrozenVisionConfig:
-    """The frozen vision encoder: the image tower of a CLIP or SigLIP."""
+class VisionEncoderConfig:
+    """The vision encoder: the image tower of a CLIP or SigLIP, frozen or trained."""
 
     checkpoint: str | None = None
     """Run or checkpoint of CLIP, or a folder of a CLIP or SigLIP in Hugging Face's or open_clip's layout; replaces
     `shape` and `config`."""
     shape: dict[str, Any] | None = None
-    """Table of a SigLIP tower's config.json, for fresh weights: to count parameters, to test, to plan memory."""
+    """Table of a SigLIP tower's config.json, or of a CLIP's model without `model_type`, for fresh weights: to count
+    parameters, to test, to plan memory. That of a trained encoder is taken from `checkpoint`."""
     config: str | None = None
     """Name of a CLIP configuration whose image tower gets fresh weights, for the same uses."""
+    freeze: bool = True
+    """Whether the weights stay as they are. Trained ones are in the run's checkpoints, which then need `checkpoint` no
+    more; `train.groups."vision.*"` has their settings, such as a factor of the learning rate."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -91,12 +97,12 @@ class FrozenLanguageConfig:
             raise ConfigError(f"dtype is {self.dtype!r}", where="model.language", remedy=f"one of {known}")
 
 
-def parts(config: RunConfig) -> tuple[FlamingoConfig, FrozenVisionConfig, FrozenLanguageConfig]:
+def parts(config: RunConfig) -> tuple[FlamingoConfig, VisionEncoderConfig, FrozenLanguageConfig]:
     """Return the three configurations in a run's model table."""
     shape = {name: value for name, value in config.model.items() if name not in _PARTS}
     return (
         tables.build(FlamingoConfig, shape, where=config.name),
-        tables.build(FrozenVisionConfig, config.model.get("vision", {}), where=config.name),
+        tables.build(VisionEncoderConfig, config.model.get("vision", {}), where=config.name),
         tables.build(FrozenLanguageConfig, config.model.get("language", {}), where=config.name),
     )
 
@@ -131,7 +137,8 @@ class FlamingoDataConfig:
     images: int = 5
     """Images per window; later ones are dropped."""
     size: int | None = None
-    """Side of the padded, square images, in pixels; None: that of the vision encoder."""
+    """Side of the padded, square images, in pixels; None: that of the vision encoder. Positions of a vision transformer
+    are interpolated to another size."""
     next_image: float = 0.5
     """Probability that a page's tokens see the next image instead of the previous one (A.3.2)."""
     fill: tuple[int, int, int] = (122, 116, 104)

@@ -2,18 +2,22 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.flamingo.config import FlamingoDataConfig
 from corpusloom.trainers.lm.tokenizer import TextTokenizer
+from corpusloom.trainers.stream.errors import SampleError
 from corpusloom.trainers.stream.samples.colours import draw_change, recolour
 from corpusloom.trainers.stream.samples.image_ops import decode_near, pad_to_square
 from corpusloom.trainers.stream.samples.typed import ClipSample, InterleavedSample, PairSample, TypedSample
 
 IMAGE_TAG = "<image>"
 """Tag before the text of an image: plain text, not a token of its own (section 2.4)."""
+QUESTION = "few_shot"
+"""Key of a sample's JSON: {"prompt": TEXT, "answers": [TEXT ...]} of a benchmark's record (`loom benchmark-data`)."""
 
 
 @dataclass(frozen=True)
@@ -115,11 +119,11 @@ class FlamingoTransform:
         if isinstance(sample, InterleavedSample):
             return self._page(sample, rng)
         if isinstance(sample, PairSample):
-            return self._captioned([sample.image], sample.text, rng)
+            return self._captioned([sample.image], sample, rng)
         if isinstance(sample, ClipSample):
             wanted = self.frames if self.augment else self.config.evaluation_frames
             chosen = choose_frames(len(sample.frames), wanted, rng if self.augment else None)
-            return self._captioned([sample.frames[number] for number in chosen], sample.text, rng)
+            return self._captioned([sample.frames[number] for number in chosen], sample, rng)
         raise ConfigError("Flamingo trains on interleaved pages, pairs and video clips", where="--data")
 
     def _page(self, sample: InterleavedSample, rng: np.random.Generator) -> Mapping[str, np.ndarray]:
@@ -134,12 +138,21 @@ class FlamingoTransform:
         counted = self._counted(len(ids), tags)[start:end]
         return self._arrays(ids[start:end], phi, counted, images, self.config.tokens, rng)
 
-    def _captioned(self, frames: list[bytes], text: str, rng: np.random.Generator) -> Mapping[str, np.ndarray]:
-        blank = " " if rng.random() < 0.5 else ""
-        ids = pair_ids(blank + text, self.vocabulary)[: self.config.pair_tokens]
+    def _captioned(
+        self, frames: list[bytes], sample: PairSample | ClipSample, rng: np.random.Generator
+    ) -> Mapping[str, np.ndarray]:
+        limit = self.config.pair_tokens
+        if QUESTION in sample.info:
+            ids, first = answer_ids(sample.info[QUESTION], self.vocabulary, rng)
+            if first >= limit:
+                raise SampleError("long_prompt", f"{first} tokens before the answer; data.pair_tokens is {limit}")
+            counted = np.arange(len(ids)) >= first
+        else:
+            blank = " " if rng.random() < 0.5 else ""
+            ids = pair_ids(blank + sample.text, self.vocabulary)
+            counted = self._counted(len(ids), [1])
         phi = np.concatenate([[0], np.ones(len(ids) - 1, np.int64)])
-        counted = self._counted(len(ids), [1])
-        return self._arrays(ids, phi, counted, [frames], self.config.pair_tokens, rng)
+        return self._arrays(ids[:limit], phi[:limit], counted[:limit], [frames], limit, rng)
 
     def _counted(self, length: int, tags: Iterable[int]) -> np.ndarray:
         """Return which tokens count in the loss, (length,) bool; `tags` are the indexes of the tags' first tokens."""
@@ -192,3 +205,22 @@ def pair_ids(text: str, vocabulary: Vocabulary) -> list[int]:
     """Return <BOS><image>text<EOC><EOS> as ids (A.3.3)."""
     body = vocabulary.ids(IMAGE_TAG) + vocabulary.ids(text)
     return [vocabulary.bos, *body, vocabulary.eoc, vocabulary.eos]
+
+
+def answer(opening: str, text: str) -> str:
+    """Return a text as it follows its prompt: after a blank, or at once if there is no prompt."""
+    return f" {text}" if opening else text
+
+
+def answer_ids(record: Any, vocabulary: Vocabulary, rng: np.random.Generator) -> tuple[list[int], int]:
+    """Return <BOS><image>prompt answer<EOC><EOS> as ids (section 4.1.3), and the index of the answer's first token.
+
+    The answer is drawn from those of the record, {"prompt", "answers"}; SampleError if these are of another form. The
+    parts are encoded one by one, as in the prompts of evaluations.
+    """
+    match record:
+        case {"prompt": str(prompt), "answers": [_, *_] as texts} if all(isinstance(text, str) for text in texts):
+            before = [vocabulary.bos, *vocabulary.ids(IMAGE_TAG), *vocabulary.ids(prompt)]
+            drawn = answer(prompt, texts[int(rng.integers(len(texts)))])
+            return [*before, *vocabulary.ids(drawn), vocabulary.eoc, vocabulary.eos], len(before)
+    raise SampleError("bad_record", f"{QUESTION} has no prompt and answers")

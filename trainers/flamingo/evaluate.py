@@ -25,7 +25,7 @@ from corpusloom.trainers.evaluation.written_texts import WrittenText, pack, unpa
 from corpusloom.trainers.flamingo.benchmarks.measure import measure_benchmark
 from corpusloom.trainers.flamingo.data import FlamingoTransform
 from corpusloom.trainers.flamingo.model import Flamingo
-from corpusloom.trainers.flamingo.prompts.episodes import TEXT_ONLY, Example
+from corpusloom.trainers.flamingo.prompts.episodes import Example
 from corpusloom.trainers.flamingo.prompts.few_shot import Trials
 from corpusloom.trainers.flamingo.prompts.image_encoder import ImageEncoder
 from corpusloom.trainers.flamingo.prompts.own_image import caption_log_likelihoods, right_against_wrong
@@ -56,7 +56,7 @@ def few_shot_of(model: Flamingo, transform: FlamingoTransform, data: str, settin
             raise InputError("holds 1 sample", where=data, remedy="a caption is compared with that of another")
         own = ShotPool(len(items), items.__getitem__, True, data)
         pool = own if settings.pool is None else open_pool(settings.pool, transform, closing)
-        most = max(shots or TEXT_ONLY for shots in settings.shots)
+        most = max(shots or settings.text_shots for shots in settings.shots)
         pool.check_holds(most)
         labels = labels_of(items, classes, settings.classes or "")
         similar = most_similar(model.vision, items, pool, most) if settings.rices else None

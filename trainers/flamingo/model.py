@@ -1,4 +1,4 @@
-"""Flamingo: trained layers between a frozen vision encoder and a frozen language model (arXiv 2204.14198).
+"""Flamingo: trained layers between a vision encoder and a frozen language model (arXiv 2204.14198).
 
 Shapes: B sequences, L tokens, N images per sequence, T frames, S grid positions per frame, V feature width of the
 encoder, R visual tokens per image, W visual width, D text width. phi (B, L) is the number of the image that each token
@@ -82,7 +82,10 @@ class Flamingo(nn.Module):
         return int(self.vision.size)  # type: ignore[arg-type]
 
     def train(self, mode: bool = True) -> "Flamingo":
-        """Set the mode; frozen parts stay in evaluation mode, without dropout or statistics."""
+        """Set the mode; vision and language stay in evaluation mode, without dropout or statistics of batches.
+
+        So does a vision encoder that is trained: statistics of a few images would change features that are good.
+        """
         super().train(mode)
         self.vision.eval()
         self.language.eval()
@@ -130,11 +133,12 @@ class Flamingo(nn.Module):
         """(B, N, T, 3, H, W) uint8 -> whether all features of an image are finite, bool (B, N)."""
         return self._features(images).isfinite().flatten(1).all(1).unflatten(0, images.shape[:2])
 
-    @torch.no_grad()
     def _features(self, images: Tensor) -> Tensor:
         """(B, N, T, 3, H, W) uint8 -> the encoder's grids (B * N, T, S, V)."""
         encoder: Any = self.vision
-        return encoder.grid(images.flatten(0, 2)).unflatten(0, (-1, images.shape[2]))
+        trained = any(parameter.requires_grad for parameter in encoder.parameters())
+        with torch.set_grad_enabled(trained and torch.is_grad_enabled()):
+            return encoder.grid(images.flatten(0, 2)).unflatten(0, (-1, images.shape[2]))
 
     def embed(self, tokens: Tensor) -> Tensor:
         """(B, L) -> (B, L, D): frozen embeddings, and the trained one of <EOC>."""

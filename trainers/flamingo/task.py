@@ -1,6 +1,6 @@
-"""Flamingo as a task of the loop: a frozen CLIP image tower and a frozen language model, trained on pages and pairs."""
+"""Flamingo as a task of the loop: a CLIP's image tower and a frozen language model, trained on pages and pairs."""
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any
 
@@ -9,20 +9,14 @@ from torch import nn
 
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.checkpoints import folders
-from corpusloom.trainers.flamingo.config import (
-    ROUND_ROBIN,
-    FlamingoDataConfig,
-    FrozenLanguageConfig,
-    data_config,
-    parts,
-)
+from corpusloom.trainers.flamingo.config import ROUND_ROBIN, FlamingoDataConfig, data_config, parts
 from corpusloom.trainers.flamingo.data import FlamingoTransform, Vocabulary
-from corpusloom.trainers.flamingo.language_model import folder_of, load_language, read_language_config
+from corpusloom.trainers.flamingo.initial import build_model, complete, frozen_parts, initial_model
+from corpusloom.trainers.flamingo.language_model import folder_of, read_language_config
 from corpusloom.trainers.flamingo.model import Flamingo
 from corpusloom.trainers.flamingo.objective import LanguageObjective
-from corpusloom.trainers.flamingo.vision_encoder import check_size, load_vision
+from corpusloom.trainers.flamingo.vision_encoder import load_vision
 from corpusloom.trainers.lm.adapter import load_tokenizer
-from corpusloom.trainers.lm.model import context_of
 from corpusloom.trainers.lm.tokenizer import SPECIAL, TOKENIZER, read_files
 from corpusloom.trainers.stream.batches.batches import Batches
 from corpusloom.trainers.stream.batches.joint import JointBatches, RoundRobinBatches
@@ -33,47 +27,8 @@ from corpusloom.trainers.training.hub.folders import Folder
 from corpusloom.trainers.training.parallel import with_weights
 from corpusloom.trainers.training.task import Objective, TrainingTask
 
-
-def complete(config: RunConfig, typed: Collection[str] | None = None, begun: str | None = None) -> RunConfig:
-    """Return the configuration as it is: the frozen parts have their own configurations."""
-    return config
-
-
-def build_model(config: RunConfig) -> Flamingo:
-    """Return the model; frozen parts have the weights that the configuration names, if any.
-
-    Positions and image sizes that do not fit are a ConfigError here, so before any data is read.
-    """
-    shape, vision, language = parts(config)
-    data = data_config(config)
-    check_undivided(language, config)
-    check_positions(data, context_of(read_language_config(language, config.name)), config.name)
-    tower = load_vision(vision, config.name)
-    check_size(data.size, tower, config.name)
-    return Flamingo(shape, tower, load_language(language, config.name))
-
-
-def check_undivided(language: FrozenLanguageConfig, config: RunConfig) -> None:
-    """Raise ConfigError for int8 weights that would be divided among ranks: a row and its scale stay together."""
-    divided = [key for key in ("shard", "tensor") if getattr(config.parallel, key) != 1]
-    if language.dtype == "int8" and divided:
-        key = f"parallel.{divided[0]}"
-        raise ConfigError(
-            f'model.language.dtype is "int8" and {key} is {getattr(config.parallel, divided[0])}',
-            where=config.name,
-            remedy=f'--set {key}=1, or model.language.dtype="bf16"',
-        )
-
-
-def check_positions(data: FlamingoDataConfig, context: int, where: str) -> None:
-    """Raise ConfigError if a sequence is longer than the language model's positions."""
-    for key in ("tokens", "pair_tokens"):
-        if getattr(data, key) > context:
-            raise ConfigError(
-                f"data.{key} is {getattr(data, key)}, the language model has {context} positions",
-                where=where,
-                remedy=f"--set data.{key}={context}, or another model.language.weights",
-            )
+__all__ = ["build_model", "complete", "frozen_parts"]
+"""Parts of `FamilyModule` that `initial` defines."""
 
 
 def load_vocabulary(config: RunConfig, rows: int) -> Vocabulary:
@@ -89,13 +44,6 @@ def load_vocabulary(config: RunConfig, rows: int) -> Vocabulary:
     tokenizer = load_tokenizer(folder)
     tokenizer.check_fits(rows, folder)
     return Vocabulary(tokenizer, rows)
-
-
-def frozen_parts(config: RunConfig) -> dict[str, str]:
-    """Return {key of the configuration: path} of the weights that training does not change."""
-    _, vision, language = parts(config)
-    paths = {"model.vision.checkpoint": vision.checkpoint, "model.language.weights": folder_of(language)}
-    return {key: path for key, path in paths.items() if path is not None}
 
 
 def read_model(folder: Folder) -> tuple[nn.Module, dict[str, bytes]]:
@@ -161,16 +109,16 @@ def _example_window(data: FlamingoDataConfig, size: int, rows: int) -> dict[str,
 def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]], begun: str | None = None) -> TrainingTask:
     """Return the task with one stream per dataset, each of `train.batch_size` times its share of samples per batch."""
     shape, vision, language = parts(config)
-    if vision.checkpoint is None:
+    if vision.checkpoint is None and shape.init is None:
         raise ConfigError(
             "the vision encoder would have random weights",
             where=config.name,
-            remedy="--set model.vision.checkpoint=RUN, a run of loom train clip, or a CLIP's folder",
+            remedy="--set model.vision.checkpoint=RUN, a run of loom train clip or a CLIP's folder, or model.init=RUN",
         )
     objective = build_objective(config, datasets)
     vocabulary = load_vocabulary(config, int(read_language_config(language, config.name).vocab_size))
-    build = partial(build_model, config)
-    model, data = with_weights(build, build), data_config(config)
+    build, data = partial(build_model, config), data_config(config)
+    model = with_weights(partial(initial_model, config, begun), build)
     size = data.size or model.image_size
     transform = FlamingoTransform(vocabulary, data, size, shape.frames)
     streams = {

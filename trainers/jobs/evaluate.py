@@ -46,6 +46,8 @@ class EvaluationResult:
     """Predictions of a classification, in the order of the images."""
     texts: tuple[WrittenText, ...] = ()
     """Texts that a model wrote."""
+    files: tuple[str, ...] = ()
+    """Paths of the files of outputs beside the result."""
 
     def to_plain(self) -> dict[str, Any]:
         """Return plain values, as in the file that `loom eval --out` writes."""
@@ -56,6 +58,8 @@ class EvaluationResult:
             "figures": dict(self.figures),
             "skipped": list(self.skipped),
         }
+        if self.notes:
+            plain["notes"] = list(self.notes)
         listed = [item.to_plain() for item in self.predictions] + [item.to_plain() for item in self.texts]
         if listed:
             plain["predictions"] = listed
@@ -81,7 +85,7 @@ def evaluate(
     page with the pictures of a classification is written there. Under torchrun every rank calls this and gets the
     result; rank 0 writes it. With `interpolation` the weights are first mixed with those of another model.
     """
-    settings, family = settings or EvaluationSettings(), family_of(path)
+    settings, family = replace(settings or EvaluationSettings(), writes=out is not None), family_of(path)
     known = registry.evaluations(family)
     if kind not in known:
         options = ", ".join(f"{name} for {other}" for other in FAMILIES for name in registry.evaluations(other))
@@ -104,12 +108,13 @@ def evaluate(
             notes=found.notes,
             predictions=found.predictions,
             texts=found.texts,
+            files=() if out is None else tuple(f"{out.removesuffix('.json')}.{name}" for name in found.files),
         )
         if html is not None and distributed.rank() == 0:
             write_page(html, PicturePage(data.rstrip("/").rsplit("/", 1)[-1], kind, path), found)
         if out is not None and distributed.rank() == 0:
-            for name, content in found.files.items():
-                storage.write_bytes(f"{out.removesuffix('.json')}.{name}", content)
+            for name, content in zip(result.files, found.files.values(), strict=True):
+                storage.write_bytes(name, content)
             storage.write_bytes(out, as_json(result.to_plain()).encode())
             storage.remove(out + PARTIAL, recursive=True)
     return result
@@ -138,7 +143,7 @@ def _partial_folder(
     out: str, kind: str, path: str, data: str, settings: EvaluationSettings, interpolation: Interpolation | None = None
 ) -> str:
     """Return the folder of finished batches: beside the result, and named by all that they depend on."""
-    shape = {**asdict(settings), "workers": 0, "partial": None}
+    shape = {**asdict(settings), "workers": 0, "partial": None, "writes": True}
     inputs = [data, settings.classes, settings.images, settings.pool]
     digest = content_digest if settings.benchmark is None else records_digest
     read = [digest(place) for place in dict.fromkeys(inputs) if place is not None and storage.exists(place)]

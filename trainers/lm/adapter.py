@@ -24,6 +24,7 @@ from corpusloom.trainers.training.hub.tensors import entries_of
 
 NO_REMOTE_CODE = {"local_files_only": True, "trust_remote_code": False}
 """Arguments with which the library reads this folder only, and runs no code of it."""
+_NEEDS_TOKENIZER = "the folder needs tokenizer.json, or the files from which transformers makes it"
 _NO_SHAPE = {"architectures", "id2label", "label2id", "transformers_version"}
 """Keys of a config.json that say nothing of a causal language model's layers."""
 
@@ -34,7 +35,8 @@ def read_config(folder: str) -> PretrainedConfig:
         raise InputError("not on a local disk", where=folder, remedy="copy the folder to one")
     read_folder(folder)
     try:
-        return AutoConfig.from_pretrained(folder, **NO_REMOTE_CODE)
+        with quiet():  # it warns of special tokens beyond a small vocabulary
+            return AutoConfig.from_pretrained(folder, **NO_REMOTE_CODE)
     except (OSError, ValueError, KeyError, TypeError, StrictDataclassError) as error:
         raise InputError(f"config.json cannot be read: {_one_line(error)}", where=folder) from error
 
@@ -117,17 +119,20 @@ def load_network(kind: Any, folder: str, dtype: torch.dtype) -> Any:
 
 
 def load_tokenizer(folder: str) -> TextTokenizer:
-    """Return the tokenizer of a model's folder. One without an end token is refused: generation would not stop."""
+    """Return the tokenizer of a model's folder. One without an end token is refused: generation would not stop.
+
+    So is one of special tokens alone, which transformers makes of a folder without a tokenizer's files.
+    """
     try:
         with quiet():
             found = AutoTokenizer.from_pretrained(folder, use_fast=True, **NO_REMOTE_CODE)
             backend = found.backend_tokenizer
     except (OSError, ValueError, KeyError, TypeError, AttributeError, ImportError) as error:
         raise InputError(
-            f"no tokenizer can be read: {_one_line(error)}",
-            where=folder,
-            remedy="the folder needs tokenizer.json, or the files from which transformers makes it",
+            f"no tokenizer can be read: {_one_line(error)}", where=folder, remedy=_NEEDS_TOKENIZER
         ) from error
+    if found.get_vocab().keys() <= set(found.all_special_tokens):
+        raise InputError("no tokenizer: there is no token of a text", where=folder, remedy=_NEEDS_TOKENIZER)
     if found.eos_token_id is None:
         raise InputError(
             "a language model without an end token",

@@ -11,7 +11,7 @@ from typing import Any
 from corpusloom.schemas import config as tables
 from corpusloom.schemas.errors import ConfigError
 
-SCHEDULES = ("cosine", "linear", "constant")
+SCHEDULES = ("cosine", "linear", "exponential", "constant")
 PRECISIONS = ("fp32", "bf16")
 FAMILIES = ("clip", "flamingo", "lm", "vilbert")
 
@@ -44,7 +44,7 @@ class TrainConfig:
     warmup: int | float = 0
     """Steps of linear warmup, or below 1 their share of all: step i has the learning rate lr * (i + 1) / warmup."""
     schedule: str = "cosine"
-    """Learning rate after the warmup: cosine or linear decay to 0, or constant."""
+    """Learning rate after the warmup: cosine or linear decay to 0, exponential decay to a tenth, or constant."""
     weight_decay: float = 0.0
     """Decoupled weight decay (AdamW), except on parameters of one dimension and those that the model exempts."""
     betas: tuple[float, float] = (0.9, 0.999)

@@ -13,6 +13,9 @@ from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.training.config import GroupConfig, TrainConfig
 from corpusloom.trainers.training.parallel import plan_of
 
+LAST_SHARE = 0.1
+"""Learning rate after an exponential decay, as a share of the peak (Flamingo, arXiv 2204.14198, section 4.3)."""
+
 
 def trainable(model: nn.Module) -> Iterator[tuple[str, nn.Parameter]]:
     """Yield (name, parameter) of the parameters that are not frozen."""
@@ -102,13 +105,18 @@ def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
 
 
 def learning_rate(step: int, config: TrainConfig) -> float:
-    """Return the learning rate of step 0, 1, ...: linear warmup, then cosine or linear to 0, or constant."""
+    """Return the learning rate of step 0, 1, ...: linear warmup, then a decay or a constant.
+
+    Cosine and linear decay end at 0, an exponential one at LAST_SHARE of the peak.
+    """
     warmup = config.warmup_steps
     if step < warmup:
         return config.lr * (step + 1) / warmup
     progress = (step - warmup) / max(1, config.steps - warmup)
     if config.schedule == "cosine":
         return config.lr * 0.5 * (1 + math.cos(math.pi * progress))
+    if config.schedule == "exponential":
+        return config.lr * LAST_SHARE**progress
     return config.lr * (1 - progress) if config.schedule == "linear" else config.lr
 
 

@@ -9,7 +9,7 @@ from corpusloom.trainers.training.config import RunConfig
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ViLBERTConfig:
-    """Shape of the model; the defaults are vilbert-base (BERT-base beside a visual stream of six layers)."""
+    """Shape of the model; the defaults are the published ones (BERT-base beside a visual stream of six layers)."""
 
     vocab_size: int = 30_522
     """Number of token ids."""
@@ -100,7 +100,10 @@ class ObjectiveConfig:
     """Weights of the terms, and the pairs on which they are computed."""
 
     negatives: float = 0.5
-    """Share of the pairs that get the caption of another image."""
+    """Share of the pairs that get the caption of another image; with `softmax_negatives` the share of their weight."""
+    softmax_negatives: int = 0
+    """Captions of other images of the step with which each image is joined beside its own; a softmax over their scores
+    is a further loss, and no pair gets another caption instead of its own. 0: the paper's objective."""
     masked_on_negatives: bool = False
     """Whether masked words and regions count on mismatched pairs too (first public code: yes, 12-in-1: no)."""
     word_weight: float = 1.0
@@ -108,7 +111,17 @@ class ObjectiveConfig:
     region_weight: float = 1.0
     """Weight of the masked regions' loss."""
     alignment_weight: float = 1.0
-    """Weight of the alignment loss."""
+    """Weight of the alignment loss, a two-way logistic."""
+    softmax_weight: float = 1.0
+    """Weight of the softmax over the captions of an image; unused without `softmax_negatives`."""
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.negatives <= 1:
+            raise ConfigError(f"negatives is {self.negatives}", where="data.objective", remedy="give a share, 0 to 1")
+        if self.softmax_negatives < 0:
+            raise ConfigError(
+                f"softmax_negatives is {self.softmax_negatives}", where="data.objective", remedy="give 0 or more"
+            )
 
 
 def model_config(config: RunConfig) -> ViLBERTConfig:

@@ -28,13 +28,15 @@ class Command:
       loom chat --checkpoint runs/flamingo cat.jpg --prompt "what is it?" "is it black?" --json
       loom chat --checkpoint runs/flamingo cat.jpg --complete --prompt "<image>Output:"
       loom chat --checkpoint runs/flamingo a.png b.png --complete --prompt "<image>It says LOOM<EOC><image>It says"
+      loom chat --checkpoint runs/flamingo clip.mp4 --prompt "what happens?"
       loom chat --checkpoint runs/flamingo --page
       loom chat --checkpoint runs/flamingo frames/ --turns "User:" "Flamingo:" --prefix "A talk about a video."
     """
 
     MAIN: ClassVar[str] = "checkpoint prompt complete turns prefix tokens page json"
     images: Annotated[tuple[str, ...], tyro.conf.Positional, tyro.conf.arg(metavar="IMAGE")] = ()
-    """Images before the first text. A folder is a video clip, its images are the frames in the order of their names."""
+    """Images and videos (mp4, avi, mkv, webm) before the first text. A folder is a video: its images are the frames, in
+    the order of their names."""
     checkpoint: Annotated[str, tyro.conf.arg(metavar="PATH")]
     """Checkpoint of a Flamingo, or the folder of its run (its newest checkpoint)."""
     prompt: Annotated[tuple[str, ...], tyro.conf.arg(metavar="TEXT")] = ()
@@ -76,7 +78,7 @@ class Command:
         self._check_page()
         for path in self.images:
             if not storage.exists(path):
-                raise InputError("no such image", where=path, remedy="check the path")
+                raise InputError("no such image", where=path, remedy="give an image, a video or a folder of frames")
         extras.require("train", extras.TRAIN, "loom chat")
         from corpusloom.trainers.flamingo.chat.dialogue import DialogueForm
         from corpusloom.trainers.flamingo.chat.session import Session

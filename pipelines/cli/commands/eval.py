@@ -48,6 +48,7 @@ class Command:
       loom eval few-shot --checkpoint runs/flamingo --data data/pairs-val --shots 0 4 8 --seeds 3 --out captions.json
       loom eval few-shot --checkpoint runs/flamingo --data pets-val --pool pets --rices --classes pets.txt --ensemble 6
       loom eval few-shot --checkpoint runs/flamingo --benchmark okvqa --data okvqa --shots 0 4 8 16 32 --out okvqa.json
+      loom eval few-shot --checkpoint runs/adapted --benchmark okvqa --data okvqa --shots 0 --text-shots 0
       torchrun --nproc-per-node 8 -m corpusloom eval zero-shot --checkpoint runs/clip --data imagenet --out figures.json
       loom eval likelihood --checkpoint runs/lm --data texts.jsonl
       loom eval zero-shot --checkpoint runs/tuned --interpolate clip-vit-base-patch32:0.5 --data evaluation/imagenet
@@ -88,6 +89,9 @@ class Command:
     """Samples, at most."""
     shots: Annotated[tuple[int, ...], tyro.conf.arg(metavar="N")] = (4,)
     """few-shot: numbers of examples before each image, such as 0 4 8. 0: the texts of two examples stand before it."""
+    text_shots: Annotated[int, tyro.conf.arg(metavar="N")] = 2
+    """few-shot with --shots 0: examples of which the texts alone stand before an image; 0 for a run that was
+    fine-tuned on the benchmark, whose samples have none."""
     benchmark: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
     """few-shot: a benchmark such as coco or vqav2, whose files are in the folder --data (docs/formats.md); its outputs
     are written beside --out."""
@@ -121,6 +125,7 @@ class Command:
         for flag, value, least in (
             ("--limit", self.limit, 1),
             *(("--shots", shots, 0) for shots in self.shots),
+            ("--text-shots", self.text_shots, 0),
             ("--seeds", self.seeds, 1),
             ("--ensemble", self.ensemble, 1),
             ("--beams", self.beams, 1),
@@ -142,12 +147,14 @@ class Command:
         from corpusloom.trainers.jobs.interpolate import parse_interpolation
         from corpusloom.trainers.training import distributed
 
+        self._check_benchmark(data)
         settings = EvaluationSettings(
             limit=self.limit,
             batch_size=self.batch_size,
             workers=self.workers,
             precision=self.dtype,
             shots=self.shots,
+            text_shots=self.text_shots,
             seeds=self.seeds,
             benchmark=self.benchmark,
             pool=self.pool,
@@ -210,6 +217,17 @@ class Command:
         if self.benchmark is not None and (self.pool is not None or self.classes is not None):
             raise ConfigError("--pool or --classes with --benchmark, which has its own", remedy="leave them out")
 
+    def _check_benchmark(self, data: str) -> None:
+        """Raise an error for an unknown benchmark or a folder without its records, before a model is read."""
+        if self.benchmark is not None:
+            from corpusloom.trainers.flamingo.benchmarks.benchmark import find
+            from corpusloom.trainers.flamingo.benchmarks.formats.readers import find_records
+
+            benchmark = find(self.benchmark)
+            find_records(benchmark, data, self.split or benchmark.query)
+            if any(self.shots) and benchmark.support is not None:
+                find_records(benchmark, data, benchmark.support)
+
     def _html(self) -> str | None:
         """Return the path of the page, by default beside --out, for pictures of the user's own."""
         if self.html is not None or self.images is None or self.kind not in PICTURE_KINDS:
@@ -229,7 +247,7 @@ class Command:
             found = {"figures": result.figures, "predictions": [item.to_plain() for item in result.predictions]}
             print_json(found if self.images is not None and result.predictions else result.figures)
             return
-        if any(name.endswith("_n") for name in result.figures):
+        if not result.predictions or any(name.endswith("_n") for name in result.figures):
             table_console().print(figures_table(result.figures))
         else:
             table_console().print(predictions_table(result.predictions[:PREDICTIONS_SHOWN]))
@@ -238,3 +256,5 @@ class Command:
                 show(f"... and {left:,} more")
         if html is not None:
             show(f"page: {html}")
+        for path in result.files:
+            show(f"outputs: {path}")

@@ -121,13 +121,6 @@ def test_a_siglip_of_ours_is_loaded_by_transformers_with_its_tokenizer(tmp_path:
     assert_same_siglip(theirs, again)
 
 
-def test_positions_of_a_siglip_are_all_interpolated() -> None:
-    grid = torch.arange(4.0)[:, None].expand(4, 3)
-    larger = adapter.resize_positions(grid, 16, fixed=0)
-    assert larger.shape == (16, 3)
-    torch.testing.assert_close(larger[:, 0].mean(), grid.mean())
-
-
 @pytest.mark.parametrize("resnet", [False, True], ids=["vit", "resnet"])
 def test_a_model_of_ours_goes_through_open_clips_layout(tmp_path: Path, resnet: bool) -> None:
     model = CLIP(our_config(resnet=resnet, activation="gelu")).eval()
@@ -203,16 +196,6 @@ def test_names_and_shapes_are_those_of_open_clip(tmp_path: Path) -> None:
     assert torch.equal(model.image.projection.weight, vit["visual.proj"].T + 0.5)
     assert model.logit_scale.tolist() == [vit["logit_scale"] + 0.5]
     assert model.config.activation == "gelu"
-
-
-def test_positions_are_interpolated_but_for_the_first() -> None:
-    positions = torch.randn(5, 3)
-    larger = adapter.resize_positions(positions, 17)
-    assert larger.shape == (17, 3)
-    assert torch.equal(larger[0], positions[0])
-    assert torch.equal(adapter.resize_positions(positions, 5), positions)
-    flat = adapter.resize_positions(torch.cat([positions[:1], positions[1:2].expand(4, 3)]), 10)
-    torch.testing.assert_close(flat[1:], positions[1:2].expand(9, 3))
 
 
 @pytest.mark.parametrize("resnet", [False, True], ids=["vit", "resnet"])

@@ -8,7 +8,10 @@ from hypothesis import strategies as st
 
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.flamingo import data
+from corpusloom.trainers.flamingo.prompts.episodes import Example, episode
+from corpusloom.trainers.flamingo.prompts.sequence import row_ids
 from corpusloom.trainers.lm.tokenizer import train_tokenizer
+from corpusloom.trainers.stream.errors import SampleError
 from corpusloom.trainers.stream.samples.typed import ClipSample, InterleavedSample, PairSample, RegionsSample
 
 TOKENIZER = train_tokenizer(["a red star on a grey ground", "two blue rings <image> here"] * 4, 300)
@@ -196,3 +199,46 @@ def test_another_kind_of_sample_is_a_clear_error() -> None:
     empty = np.zeros((1, 4), np.float32)
     with pytest.raises(ConfigError, match="interleaved pages, pairs and video clips"):
         transform(RegionsSample("k", b"", "t", {}, empty, empty, empty), np.random.default_rng(0))
+
+
+def asked(answers: list[str], prompt: str = "Question: what? Answer:") -> PairSample:
+    """Return a sample of a benchmark."""
+    return PairSample("k", jpeg(0), answers[0], {data.QUESTION: {"prompt": prompt, "answers": answers}})
+
+
+def test_a_benchmarks_sample_is_its_prompt_and_a_drawn_answer_which_alone_counts() -> None:
+    transform = data.FlamingoTransform(VOCABULARY, data.FlamingoDataConfig(pair_tokens=60), 16)
+    before = [VOCABULARY.bos, *VOCABULARY.ids("<image>"), *VOCABULARY.ids("Question: what? Answer:")]
+    endings = {}
+    for seed in range(20):
+        arrays = transform(asked(["red", "blue"]), np.random.default_rng(seed))
+        tokens, counted = arrays["tokens"], arrays["counted"]
+        assert tokens[: len(before)].tolist() == before
+        assert not counted[: len(before)].any()
+        answer = tokens[counted].tolist()
+        assert answer[-2:] == [VOCABULARY.eoc, VOCABULARY.eos]
+        endings[TOKENIZER.text(answer[:-2])] = arrays["phi"]
+    assert sorted(endings) == [" blue", " red"]
+    assert all(phi[0] == 0 and set(phi[1 : len(before) + 2]) == {1} for phi in endings.values())
+
+
+def test_a_benchmarks_sample_has_the_tokens_of_an_evaluations_prompt() -> None:
+    ids, first = data.answer_ids(asked(["red"]).info[data.QUESTION], VOCABULARY, np.random.default_rng(0))
+    shot = Example(np.zeros((1, 3, 8, 8), np.uint8), "red", "Question: what? Answer:")
+    assert row_ids(episode(shot, []), VOCABULARY).ids == ids[:first]
+    assert row_ids(episode(shot, [shot]), VOCABULARY).ids[: len(ids) - 1] == ids[:-1]
+
+
+@pytest.mark.parametrize(
+    ("sample", "reason"),
+    [
+        (asked(["red"], "Question: " + "what? " * 30), "long_prompt"),
+        (PairSample("k", jpeg(0), "", {data.QUESTION: {"prompt": "", "answers": []}}), "bad_record"),
+        (PairSample("k", jpeg(0), "", {data.QUESTION: {"prompt": "", "answers": [1]}}), "bad_record"),
+        (PairSample("k", jpeg(0), "", {data.QUESTION: "x"}), "bad_record"),
+    ],
+)
+def test_a_sample_without_room_for_an_answer_or_of_another_form_is_skipped(sample: PairSample, reason: str) -> None:
+    transform = data.FlamingoTransform(VOCABULARY, data.FlamingoDataConfig(pair_tokens=60), 16)
+    with pytest.raises(SampleError, match=reason):
+        transform(sample, np.random.default_rng(0))

@@ -198,7 +198,7 @@ def test_a_checkpoint_is_evaluated_with_its_own_tokenizer_and_without_augmentati
     [
         ("data.tokens=300", r"data\.tokens is 300, the language model has 256 positions"),
         ("data.pair_tokens=257", r"data\.pair_tokens is 257, the language model has 256 positions"),
-        ("data.size=40", r"data\.size is 40, the vision encoder takes images of 32 pixels a side"),
+        ("data.size=40", r"data\.size is 40, the vision encoder takes multiples of 32 pixels a side"),
         ("model.language.weights=off", "no language model"),
         ("model.language={shape={model_type='gpt2'}}", "the language model would have random weights"),
         ("model.language={weights='bundled',dtype='int8'}", r'dtype is "int8" and parallel\.shard is 2'),

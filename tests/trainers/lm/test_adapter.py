@@ -118,6 +118,14 @@ def test_a_tokenizer_is_that_of_the_folder_with_its_special_tokens(tmp_path: Pat
     found.check_fits(own.tokenizer.get_vocab_size(), str(folder))
 
 
+def test_a_folder_without_a_tokenizers_files_is_refused(tmp_path: Path) -> None:
+    folder = write(tmp_path)
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (folder / name).unlink()
+    with pytest.raises(InputError, match=r"no tokenizer.*the folder needs tokenizer\.json"):
+        adapter.load_tokenizer(str(folder))
+
+
 def test_a_tokenizer_without_an_end_token_is_refused_and_without_a_begin_token_starts_with_the_end(
     tmp_path: Path,
 ) -> None:

@@ -60,7 +60,7 @@ def test_an_unknown_key_suggests_the_nearest() -> None:
         {"steps": 0},
         {"batch_size": 0},
         {"lr": 0.0},
-        {"schedule": "exponential"},
+        {"schedule": "sudden"},
         {"precision": "fp8"},
         {"log_every": 0},
         {"keep": 0},

@@ -1,5 +1,6 @@
 """Parameter groups, weight decay, frozen parameters, and the learning rate of each step."""
 
+import itertools
 import math
 
 import pytest
@@ -72,6 +73,13 @@ def test_the_warmup_is_linear_and_reaches_the_peak() -> None:
 def test_the_cosine_schedule_is_half_a_period_down_to_zero(step: int) -> None:
     expected = 2.0 * 0.5 * (1 + math.cos(math.pi * (step - 10) / 90))
     assert learning_rate(step, schedule("cosine")) == pytest.approx(expected)
+
+
+def test_the_exponential_schedule_falls_by_equal_factors_to_a_tenth() -> None:
+    rates = [learning_rate(step, schedule("exponential")) for step in (10, 40, 70, 100)]
+    assert rates[0] == 2.0
+    assert rates[-1] == pytest.approx(0.2)
+    assert [later / before for before, later in itertools.pairwise(rates)] == pytest.approx([0.1 ** (1 / 3)] * 3)
 
 
 def test_the_linear_schedule_falls_to_zero_and_the_constant_one_stays() -> None:

@@ -1,17 +1,25 @@
-"""The three pre-training losses against their formulas, and the choice of negatives."""
+"""The pre-training losses against their formulas."""
 
+import math
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.training.config import TrainConfig
 from corpusloom.trainers.training.task import Loss, StepContext
 from corpusloom.trainers.vilbert.config import ObjectiveConfig, ViLBERTDataConfig
 from corpusloom.trainers.vilbert.data import PretrainingTransform
 from corpusloom.trainers.vilbert.model import ViLBERT
-from corpusloom.trainers.vilbert.objective import PretrainingObjective, masked_region_loss, masked_word_loss, mismatch
+from corpusloom.trainers.vilbert.objective import (
+    PretrainingObjective,
+    masked_region_loss,
+    masked_word_loss,
+    softmax_alignment_loss,
+    weighted_alignment_loss,
+)
 from corpusloom.trainers.vilbert.tokenizer import learn_tokenizer
 from tests.trainers.vilbert.region_pairs import region_sample
 from tests.trainers.vilbert.small import small_config, small_model
@@ -67,43 +75,6 @@ def test_without_masked_items_the_loss_is_zero_and_not_nan() -> None:
     assert found["total"] == pytest.approx(found["alignment"])
 
 
-def test_a_negative_never_has_its_images_own_caption() -> None:
-    texts = torch.tensor([[1, 2], [1, 2], [3, 4], [5, 6], [3, 4]])
-    for seed in range(50):
-        draws = torch.rand(5, 3, generator=torch.Generator().manual_seed(seed))
-        source, label = mismatch(texts, draws, 1.0)
-        for row in range(5):
-            assert bool((texts[source[row]] == texts[row]).all()) == (label[row] == 0)
-            assert label[row] == 1 or source[row] == row
-
-
-def test_half_of_the_pairs_are_negatives() -> None:
-    draws = torch.rand(10_000, 3, generator=torch.Generator().manual_seed(0))
-    _, label = mismatch(torch.arange(10_000)[:, None], draws, 0.5)
-    assert abs(int(label.sum()) - 5000) < 200
-
-
-def test_every_other_row_is_drawn_and_never_the_own() -> None:
-    draws = torch.rand(4_000, 3, generator=torch.Generator().manual_seed(0))
-    draws[:, 1] = torch.arange(4_000) / 4_000
-    sources = mismatch(torch.arange(4_000)[:, None], draws, 1.0)[0]
-    assert not (sources == torch.arange(4_000)).any()
-    four = torch.tensor([[0.0, draw, 0.1 * row] for draw in (0.0, 0.4, 0.999) for row in range(4)]).view(3, 4, 3)
-    found = [mismatch(torch.arange(4)[:, None], draw, 1.0)[0].tolist() for draw in four]
-    assert [set(column) for column in zip(*found, strict=True)] == [{1, 2, 3}, {0, 2, 3}, {0, 1, 3}, {0, 1, 2}]
-
-
-def test_negatives_do_not_depend_on_the_order_of_the_rows() -> None:
-    texts, draws = torch.arange(9)[:, None], torch.rand(9, 3, generator=torch.Generator().manual_seed(3))
-    order = torch.randperm(9, generator=torch.Generator().manual_seed(4))
-    one, other = mismatch(texts, draws, 0.7)[0], mismatch(texts[order], draws[order], 0.7)[0]
-    assert torch.equal(texts[one][order], texts[order][other])
-
-
-def test_a_single_pair_stays_aligned() -> None:
-    assert mismatch(torch.tensor([[1, 2]]), torch.zeros(1, 3), 1.0)[1].tolist() == [0]
-
-
 def test_column_zero_of_the_logits_means_aligned() -> None:
     model = small_model()
     with torch.no_grad():
@@ -128,9 +99,73 @@ def test_the_total_is_the_weighted_sum() -> None:
     assert found["total"] == pytest.approx(2 * found["words"] + 0.5 * found["regions"] + found["alignment"], rel=1e-5)
 
 
-def test_every_parameter_has_a_gradient() -> None:
+def test_with_softmax_negatives_each_image_is_scored_with_its_own_caption_and_others() -> None:
     model, batch = small_model(), make_batch(mask=0.5)
-    loss_of(model, batch).value.backward()
+    objective = PretrainingObjective(ObjectiveConfig(softmax_negatives=3))
+    prepared = objective.prepare(batch)
+    chosen, wrong = prepared["chosen"], prepared["wrong"]
+    assert chosen.shape == (16, 4)
+    assert torch.equal(prepared["captions"][chosen[:, 0]], batch["tokens"])
+    assert all(len(set(row)) == 4 for row in chosen.tolist())
+    text, image, scores = objective._forward(model, prepared)
+    visual = (batch["features"].float(), batch["locations"], batch["region_mask"])
+    whole = model(batch["tokens"], batch["token_mask"], *visual)
+    torch.testing.assert_close(text, whole.text)
+    torch.testing.assert_close(image, whole.image[:, 1:])
+    torch.testing.assert_close(scores[:, 0], whole.alignment)
+    other = chosen[:, 2]
+    swapped = model(prepared["captions"][other], prepared["caption_mask"][other], *visual)
+    torch.testing.assert_close(scores[:, 2], swapped.alignment)
+    assert wrong.shape == (16, 3)
+
+
+def test_the_losses_over_an_images_captions_are_those_of_their_formulas() -> None:
+    scores = torch.tensor([[[2.0, 0.0], [1.0, 0.0], [5.0, 0.0]], [[0.0, 1.0], [3.0, 0.0], [0.0, 2.0]]])
+    wrong = torch.tensor([[True, False], [True, True]])
+    first = math.log(1 + math.exp(1.0 - 2.0))
+    second = math.log(1 + math.exp(3.0 + 1.0) + math.exp(-2.0 + 1.0))
+    torch.testing.assert_close(softmax_alignment_loss(scores, wrong), torch.tensor(first + second))
+    softplus = [math.log1p(math.exp(value)) for value in (-2.0, 1.0, 1.0, 3.0, -2.0)]  # own, its other; own, others
+    expected = 0.75 * (softplus[0] + softplus[2]) + 0.25 * (softplus[1] + (softplus[3] + softplus[4]) / 2)
+    torch.testing.assert_close(weighted_alignment_loss(scores, wrong, 0.25), torch.tensor(expected))
+
+
+def test_an_image_whose_other_captions_all_have_its_text_is_aligned_at_no_cost() -> None:
+    scores, wrong = torch.randn(2, 4, 2), torch.zeros(2, 3, dtype=torch.bool)
+    torch.testing.assert_close(softmax_alignment_loss(scores, wrong), torch.tensor(0.0))
+    assert weighted_alignment_loss(scores, wrong, 0.5).isfinite()
+
+
+def test_a_step_of_one_pair_has_no_negatives_and_a_finite_loss() -> None:
+    found = losses(small_model(), make_batch(1), softmax_negatives=3)
+    assert found["softmax"] == 0
+    assert math.isfinite(found["total"])
+    assert found["aligned_right"] == 1
+
+
+def test_the_total_has_the_softmax_with_its_weight() -> None:
+    model, batch = small_model(), make_batch(mask=0.5)
+    found = losses(model, batch, softmax_negatives=3, softmax_weight=0.5)
+    parts = found["words"] + found["regions"] + found["alignment"] + 0.5 * found["softmax"]
+    assert found["total"] == pytest.approx(parts, rel=1e-5)
+
+
+def test_captions_of_one_text_are_no_negatives_of_each_other() -> None:
+    batch = make_batch(2)
+    batch["original"][1] = batch["original"][0]
+    assert not PretrainingObjective(ObjectiveConfig(softmax_negatives=1)).prepare(batch)["wrong"].any()
+
+
+@pytest.mark.parametrize("changes", [{"negatives": 1.5}, {"negatives": -0.1}, {"softmax_negatives": -1}])
+def test_shares_and_counts_out_of_range_are_refused(changes: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=next(iter(changes))):
+        ObjectiveConfig(**changes)
+
+
+@pytest.mark.parametrize("softmax_negatives", [0, 3])
+def test_every_parameter_has_a_gradient(softmax_negatives: int) -> None:
+    model, batch = small_model(), make_batch(mask=0.5)
+    loss_of(model, batch, softmax_negatives=softmax_negatives).value.backward()
     idle = [name for name, parameter in model.named_parameters() if parameter.grad is None]
     assert not idle  # DistributedDataParallel would wait for them
 

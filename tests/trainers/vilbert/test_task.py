@@ -15,7 +15,7 @@ from corpusloom.trainers.jobs.dry_run import count_parameters
 from corpusloom.trainers.jobs.train import run
 from corpusloom.trainers.training.config import RunConfig, config_names, load_config
 from corpusloom.trainers.vilbert.adapter import export
-from corpusloom.trainers.vilbert.config import model_config
+from corpusloom.trainers.vilbert.config import data_config, model_config, objective_config
 from corpusloom.trainers.vilbert.model import ViLBERT
 from corpusloom.trainers.vilbert.task import build_task, complete, load_evaluated
 from corpusloom.trainers.vilbert.tokenizer import make_tokenizer
@@ -128,11 +128,20 @@ def test_pretrained_weights_need_their_own_vocabulary(tmp_path: Path) -> None:
         build_task(complete(config(*given), ()), data)
 
 
-def test_vilbert_base_has_the_published_shape() -> None:
-    base = load_config("vilbert-base")
+@pytest.mark.parametrize("name", ["vilbert-base", "vilbert-published"])
+def test_the_large_configurations_have_the_published_shape(name: str) -> None:
     with torch.device("meta"):
-        total = count_parameters(registry.build_model(base))["total"]
+        total = count_parameters(registry.build_model(load_config(name)))["total"]
     assert total + 11_020_800 == 250_044_029  # the q_dense layers, which the public code never uses
+
+
+def test_vilbert_published_has_the_papers_objective_and_the_public_codes_switches() -> None:
+    published = load_config("vilbert-published")
+    assert model_config(published).init_lr_factor == 0.1
+    objective = objective_config(published)
+    assert (objective.negatives, objective.softmax_negatives, objective.masked_on_negatives) == (0.5, 0, True)
+    assert data_config(published).leak_iou is None
+    assert (published.train.steps * published.train.batch_size * 8) // 3_100_000 == 9  # 10 epochs of about 3.1 M pairs
 
 
 @pytest.mark.parametrize("name", [name for name in config_names() if name.startswith("vilbert-")])

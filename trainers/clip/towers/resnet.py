@@ -10,6 +10,7 @@ from torch.nn import functional as F
 from corpusloom.trainers.clip.config import ImageTowerConfig
 from corpusloom.trainers.clip.towers.batch_norm import BatchNorm
 from corpusloom.trainers.clip.towers.pixels import Normalise
+from corpusloom.trainers.clip.towers.positions import resized
 
 
 class Bottleneck(nn.Module):
@@ -82,9 +83,14 @@ class ModifiedResNet(nn.Module):
             channels = planes * Bottleneck.expansion
             stage += [Bottleneck(channels, planes, 1) for _ in range(count - 1)]
             self.stages.append(nn.Sequential(*stage))
-        side = config.size // (4 * 2 ** (len(blocks) - 1))
-        self.pool = AttentionPool(side**2, channels, config.heads, embed_dim)
+        self.stride = 4 * 2 ** (len(blocks) - 1)
+        self.pool = AttentionPool((config.size // self.stride) ** 2, channels, config.heads, embed_dim)
         self.grid_width, self.size = channels, config.size
+
+    def set_size(self, size: int) -> None:
+        """Interpolate the positions of the pooling to images of another size, in pixels a side."""
+        self.pool.positions = resized(self.pool.positions, size // self.stride)
+        self.size = size
 
     def block_names(self) -> list[str]:
         """Return the names of the modules that are each one unit of sharding and recomputation."""

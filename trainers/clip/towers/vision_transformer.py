@@ -12,6 +12,7 @@ from corpusloom.trainers.clip.config import ImageTowerConfig
 from corpusloom.trainers.clip.towers.blocks import Activation, TransformerBlock, initialise_as_siglip, read_one
 from corpusloom.trainers.clip.towers.map_pooling import MapPooling
 from corpusloom.trainers.clip.towers.pixels import Normalise
+from corpusloom.trainers.clip.towers.positions import resized
 
 
 class VisionTransformer(nn.Module):
@@ -47,7 +48,7 @@ class VisionTransformer(nn.Module):
         else:
             self.projection = nn.Linear(width, embed_dim, bias=False)
             nn.init.normal_(self.projection.weight, std=width**-0.5)
-        self.grid_width, self.size = width, config.size
+        self.grid_width, self.size, self.patch = width, config.size, config.patch
 
     def embed(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) -> (B, S, D): the input of the blocks, patches row by row, after the class token if any."""
@@ -63,6 +64,11 @@ class VisionTransformer(nn.Module):
     def tokens(self, images: Tensor) -> Tensor:
         """(B, 3, H, W) -> (B, S, D): the states of the class token, if any, and of the patches."""
         return self.ln_post(self.blocks(self.embed(images)))
+
+    def set_size(self, size: int) -> None:
+        """Interpolate the positions to images of another size, in pixels a side."""
+        self.positions = resized(self.positions, size // self.patch, fixed=0 if self.is_pooled else 1)
+        self.size = size
 
     def block_names(self) -> list[str]:
         """Return the names of the modules that are each one unit of sharding and recomputation."""

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from corpusloom.schemas.errors import ConfigError
+from corpusloom.schemas.errors import ConfigError, InputError
 from corpusloom.trainers.evaluation.answers import normalise, wups
 from corpusloom.trainers.evaluation.batches import EvaluationSettings, Figures, ItemSource, measure_batches
 from corpusloom.trainers.evaluation.captions import tokens
@@ -33,7 +33,7 @@ from corpusloom.trainers.flamingo.benchmarks.metrics import (
 from corpusloom.trainers.flamingo.benchmarks.submission import FORMS
 from corpusloom.trainers.flamingo.data import FlamingoTransform
 from corpusloom.trainers.flamingo.model import Flamingo
-from corpusloom.trainers.flamingo.prompts.episodes import TEXT_ONLY, Example
+from corpusloom.trainers.flamingo.prompts.episodes import Example
 from corpusloom.trainers.flamingo.prompts.few_shot import Trials
 from corpusloom.trainers.flamingo.prompts.image_encoder import ImageEncoder
 from corpusloom.trainers.flamingo.prompts.pool import KEPT, ShotPool
@@ -53,7 +53,10 @@ def measure_benchmark(
     benchmark = find(settings.benchmark or "")
     items = read_items(benchmark, data, settings.split or benchmark.query)[: settings.limit]
     tables = read_tables(data, benchmark.metric)
-    pool = open_support(benchmark, data, transform, settings.shots)
+    if not settings.writes and not any(map(is_answered, items)):
+        what = f"the answers of the split {settings.split or benchmark.query} are not there: no figures"
+        raise InputError(what, where=data, remedy="add them, or keep the outputs for a submission with --out FILE")
+    pool = open_support(benchmark, data, transform, settings)
     trials = Trials(model.eval(), transform.vocabulary, (), pool, None, settings)
     embedded = embed_pool(model.vision, pool) if settings.rices else None
     plan = [(shots, seed) for shots in settings.shots for seed in range(settings.seeds)]
@@ -87,14 +90,14 @@ def measure_benchmark(
 
 
 def open_support(
-    benchmark: FewShotBenchmark, data: str, transform: FlamingoTransform, shots: Sequence[int]
+    benchmark: FewShotBenchmark, data: str, transform: FlamingoTransform, settings: EvaluationSettings
 ) -> ShotPool:
     """Return the records from which shots are taken; InputError if there are fewer than the most shots.
 
     Scored benchmarks need none for zero shots, and then their support split is not read.
     """
-    least = 0 if benchmark.metric in SCORED else TEXT_ONLY
-    needed = max(count or least for count in shots)
+    least = 0 if benchmark.metric in SCORED else settings.text_shots
+    needed = max(count or least for count in settings.shots)
     if needed == 0:
         return ShotPool(0, lambda number: to_example(items[number], transform), False, data)
     if benchmark.support is None:
@@ -125,11 +128,11 @@ class _Outcome:
     def figures(self, tables: AnswerTables) -> Figures:
         """Return figures per number of shots, and the files of outputs."""
         values, notes = dict[str, float](), list(self._notes(tables))
-        if all(map(is_answered, self.items)):
-            for shots in dict.fromkeys(shots for shots, _ in self.plan):
-                own = [self._outputs(trial) for trial in self.plan if trial[0] == shots]
-                for name, value in self._values(own, tables):
-                    values[f"{shots}_shots.{name}"] = value
+        answered = [number for number, item in enumerate(self.items) if is_answered(item)]
+        for shots in dict.fromkeys(shots for shots, _ in self.plan if answered):
+            own = [self._outputs(trial) for trial in self.plan if trial[0] == shots]
+            for name, value in self._values(own, answered, tables):
+                values[f"{shots}_shots.{name}"] = value
         skipped = self.measured.skipped
         values |= {"records": float(len(self.items)), "skipped": float(len(skipped))}
         return Figures(values, skipped, self.measured.reused, tuple(notes), files=dict(self._files()))
@@ -138,19 +141,27 @@ class _Outcome:
         found = self.measured.tensors[f"{trial[0]}.{trial[1]}"]
         return found if self.benchmark.metric in SCORED else unpack(found)
 
-    def _values(self, outputs: Sequence[Sequence[str] | Tensor], tables: AnswerTables) -> Iterator[tuple[str, float]]:
-        scores = [found for found in outputs if isinstance(found, Tensor)]
-        texts = [found for found in outputs if not isinstance(found, Tensor)]
+    def _values(
+        self, outputs: Sequence[Sequence[str] | Tensor], answered: Sequence[int], tables: AnswerTables
+    ) -> Iterator[tuple[str, float]]:
+        """Yield the figures of outputs per seed, over the records whose answers are published."""
+        items = [self.items[number] for number in answered]
+        scores = [found[answered] for found in outputs if isinstance(found, Tensor)]
+        texts = [[found[number] for number in answered] for found in outputs if not isinstance(found, Tensor)]
         if scores:
-            yield from SCORED[self.benchmark.metric](torch.stack(scores), self.items)
+            yield from SCORED[self.benchmark.metric](torch.stack(scores), items)
         else:
-            yield from written_figures(self.benchmark.metric, texts, self.items, tables)
+            yield from written_figures(self.benchmark.metric, texts, items, tables)
 
     def _notes(self, tables: AnswerTables) -> Iterator[str]:
         metric = self.benchmark.metric
-        if not all(map(is_answered, self.items)):
-            yield "the answers of this split are not there: no figures; --out FILE keeps the outputs for a submission"
-        elif metric == "cider" and not is_official():
+        missing = sum(not is_answered(item) for item in self.items)
+        if missing:
+            what = "no figures, outputs alone" if missing == len(self.items) else "they are not in the figures"
+            yield f"{missing:,} of {len(self.items):,} records have no answer: {what}"
+        if missing == len(self.items):
+            return
+        if metric == "cider" and not is_official():
             yield tokens.NOT_OFFICIAL
         elif metric in NORMALISED and tables.contractions is normalise.CONTRACTIONS:
             yield f"{normalise.NOT_OFFICIAL}; put the official one into the folder as {CONTRACTIONS}"

@@ -68,6 +68,7 @@ FORMS: Mapping[str, tuple[str, Callable[[Sequence[Item], Any], bytes]]] = {
     "captions": ("json", _listed("image_id", "caption")),
     "answers": ("json", _listed("question_id", "answer")),
     "image_answers": ("json", _listed("image", "answer")),
+    "clip_answers": ("json", _listed("video_id", "answer")),
     "texts": ("json", _texts),
     "video_answers": ("json", _video_answers),
     "choices": ("json", _choices),

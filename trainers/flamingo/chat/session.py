@@ -58,7 +58,7 @@ class Session:
         self._turns: Sequence[Turn] = ()
 
     def add_image(self, path: str) -> None:
-        """Read an image, or a folder of a clip's frames, for the next text; InputError if it cannot be decoded."""
+        """Read an image, a video or a folder of its frames for the next text; InputError if it cannot be decoded."""
         self._waiting.append((path, read_image(path, self._responder.transform)))
 
     def ask(self, text: str) -> Reply:

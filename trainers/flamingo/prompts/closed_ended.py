@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from corpusloom.trainers.flamingo.data import Vocabulary
+from corpusloom.trainers.flamingo.data import Vocabulary, answer
 from corpusloom.trainers.flamingo.model import Flamingo
-from corpusloom.trainers.flamingo.prompts.episodes import CAPTION, Example, answer, episode, opening_of
+from corpusloom.trainers.flamingo.prompts.episodes import CAPTION, Example, episode, opening_of
 from corpusloom.trainers.flamingo.prompts.image_encoder import ImageEncoder
 from corpusloom.trainers.flamingo.prompts.sequence import score
 

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from corpusloom.trainers.flamingo.data import answer
 from corpusloom.trainers.flamingo.prompts.sequence import EOC, Piece, PromptRow
 
 CAPTION = "Output:"
 """Prompt of captions and of classes: <image>Output: {text}<EOC>."""
-TEXT_ONLY = 2
-"""Examples without their images before a query without shots; one alone is harmful (section 3.3)."""
 _KEYWORDS = re.compile(r"\n|<image>|\b(?:Output|Question|Answer|Caption):")
 """Beginnings of another example, if a model writes on instead of <EOC>."""
 
@@ -52,11 +51,6 @@ def episode(query: Example, shots: Sequence[Example], prompt: str = CAPTION, *, 
         opening = opening_of(shot, prompt)
         row += [opening, answer(opening, shot.text), EOC]
     return [*row, query.pixels, opening_of(query, prompt)]
-
-
-def answer(opening: str, text: str) -> str:
-    """Return a text as it follows its prompt: after a blank, or at once if there is no prompt."""
-    return f" {text}" if opening else text
 
 
 def opening_of(example: Example, prompt: str) -> str:

@@ -10,7 +10,7 @@ from corpusloom.trainers.flamingo.data import Vocabulary
 from corpusloom.trainers.flamingo.decoding import DecodingConfig
 from corpusloom.trainers.flamingo.model import Flamingo
 from corpusloom.trainers.flamingo.prompts.closed_ended import score_candidates
-from corpusloom.trainers.flamingo.prompts.episodes import TEXT_ONLY, Example, episode, shuffled, trim
+from corpusloom.trainers.flamingo.prompts.episodes import Example, episode, shuffled, trim
 from corpusloom.trainers.flamingo.prompts.image_encoder import ImageEncoder
 from corpusloom.trainers.flamingo.prompts.pool import ShotPool
 from corpusloom.trainers.flamingo.prompts.sequence import generate
@@ -38,11 +38,11 @@ class Trials:
         return self.pool.take(self.similar[number], count, query)[::-1]
 
     def texts(self, numbers: Sequence[int], count: int, seed: int) -> list[str]:
-        """Return the texts that the model writes for queries; without shots, TEXT_ONLY texts stand before each."""
+        """Return the texts that the model writes for queries; without shots, `text_shots` texts stand before each."""
         rows = [
             episode(
                 self.queries[number],
-                self.shots(number, count or TEXT_ONLY, seed),
+                self.shots(number, count or self.settings.text_shots, seed),
                 self.settings.prompt,
                 images=count > 0,
             )

@@ -69,7 +69,7 @@ def parse_prompt(text: str, images: Sequence[np.ndarray]) -> list[Piece]:
     tags = text.count(IMAGE_TAG)
     if tags != len(images):
         raise InputError(
-            f"{len(images)} images, but {tags} {IMAGE_TAG} tags in the text",
+            f"{IMAGE_TAG} tags in the text: {tags}, images: {len(images)}",
             where="prompt",
             remedy=f"write {IMAGE_TAG} once for each image, in their order",
         )

@@ -30,7 +30,7 @@ def bash(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     ("words", "expected", "wrong"),
     [
-        ("loom b", {"build", "bench-stream"}, {"why"}),
+        ("loom b", {"build", "bench-stream", "benchmark-data"}, {"why"}),
         ("loom build --con", {"--contact"}, {"--out"}),
         ("loom build m", {"m3w", "mmc4"}, {"align"}),
         ("loom train clip --config clip-t", {"clip-tiny"}, {"clip-rn50"}),

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from corpusloom.pipelines.cli import main
-from corpusloom.schemas.errors import ConfigError
+from corpusloom.schemas.errors import ConfigError, InputError
 from corpusloom.trainers.evaluation.predictions import Prediction
 from corpusloom.trainers.jobs import evaluate
 from corpusloom.trainers.jobs.evaluate import EvaluationResult
@@ -61,6 +61,29 @@ def test_the_page_does_not_replace_the_figures(tmp_path: Path) -> None:
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """Return the arguments with which evaluations are asked for."""
     return record_calls(monkeypatch, evaluate, "evaluate", RESULT)
+
+
+def test_a_split_without_answers_has_its_records_counted_and_its_outputs_named(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    counts = {"records": 3.0, "skipped": 0.0}
+    found = replace(RESULT, figures=counts, skipped=(), files=("found.4_shots.seed0.json",))
+    record_calls(monkeypatch, evaluate, "evaluate", found)
+    assert main.run([*ARGV, "--out", "found.json"]) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert [line.split() for line in shown[1:3]] == [["records", "3"], ["skipped", "0"]]
+    assert shown[3] == "outputs: found.4_shots.seed0.json"
+
+
+def test_a_benchmark_without_its_files_is_refused_before_the_model_is_read(tmp_path: Path) -> None:
+    argv = ["eval", "few-shot", "--checkpoint", "no/such/run", "--data", str(tmp_path), "--benchmark"]
+    with pytest.raises(ConfigError, match=r"no benchmark 'hateful-memes' \(did you mean hatefulmemes\?\)"):
+        main.run([*argv, "hateful-memes"])
+    with pytest.raises(InputError, match=r"test_seen\.jsonl: no such file"):
+        main.run([*argv, "hatefulmemes"])
+    (tmp_path / "test_seen.jsonl").touch()
+    with pytest.raises(InputError, match=r"train\.jsonl: no such file"):
+        main.run([*argv, "hatefulmemes", "--shots", "2"])
 
 
 def test_figures_are_printed_by_name_and_skipped_samples_are_named(

@@ -53,3 +53,11 @@ def test_strides_are_average_poolings() -> None:
     block = Bottleneck(4, 2, stride=2)
     assert all(layer.stride == (1, 1) for layer in block.modules() if isinstance(layer, torch.nn.Conv2d))
     assert block(torch.randn(2, 4, 8, 8)).shape == (2, 8, 4, 4)
+
+
+def test_the_pooling_reads_the_grid_of_a_larger_image() -> None:
+    config = ImageTowerConfig(size=64, layers=(1, 1, 1, 1), width=8, heads=4)
+    tower = ModifiedResNet(config, embed_dim=6).eval()
+    tower.set_size(96)
+    assert tower(torch.randn(1, 3, 96, 96)).shape == (1, 6)
+    assert tower.pool.positions.shape == (10, 256)

@@ -58,7 +58,8 @@ def test_broken_samples_of_a_benchmark_are_named_and_counted(tmp_path: Path) -> 
         ("d.cls", b"cat"), ("e.jpg", image), ("e.cls", b"9"),
     ]  # fmt: skip
     found = classify(small_clip(), small_tokenizer(), labelled(tmp_path, broken), EvaluationSettings())
-    assert found.skipped == ("a: not_an_image", "b: no_image", "c: no_class", "d: no_class", "e: unknown_class")
+    reasons = ("not_an_image", "no_image", "no_class", "no_class", "unknown_class: 9 of 4")
+    assert found.skipped == tuple(f"{name}: {reason}" for name, reason in zip("abcde", reasons, strict=True))
     assert (found.values["n"], found.values["skipped"]) == (12, 5)
 
 

@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from tests.trainers.datasets import coloured_pairs
+
 
 def write(folder: Path, name: str, value: Any) -> None:
     """Write a file: JSON of a value, or the text itself."""
@@ -63,4 +65,19 @@ def hatefulmemes(folder: Path) -> str:
         write(folder, f"{split}.jsonl", "".join(json.dumps(row) + "\n" for row in rows))
         for n in range(4):
             picture(folder, f"img/{first + n}.png", 30 * n + first)
+    return str(folder)
+
+
+def coloured_okvqa(folder: Path, records: int = 64) -> str:
+    """Write questions for the colour of squares and discs in four colours; no picture is in both splits."""
+    for split, first in (("train2014", 0), ("val2014", 1000)):
+        pairs = list(enumerate(coloured_pairs(records, first=first), first))
+        asked = [{"question_id": n, "image_id": n, "question": "What colour is it?"} for n, _ in pairs]
+        given = [{"question_id": n, "answers": [{"answer": pair.text.split()[1]}] * 10} for n, pair in pairs]
+        write(folder, f"OpenEnded_mscoco_{split}_questions.json", {"questions": asked})
+        write(folder, f"mscoco_{split}_annotations.json", {"annotations": given})
+        for n, pair in pairs:
+            path = folder / split / f"COCO_{split}_{n:012d}.jpg"
+            path.parent.mkdir(exist_ok=True)
+            path.write_bytes(pair.image)
     return str(folder)

@@ -10,11 +10,13 @@ from torch import Tensor
 
 from corpusloom.schemas.errors import ConfigError, InputError
 from corpusloom.trainers.evaluation.batches import EvaluationSettings
+from corpusloom.trainers.flamingo.benchmarks.benchmark import benchmarks, find
 from corpusloom.trainers.flamingo.benchmarks.measure import measure_benchmark
 from corpusloom.trainers.flamingo.config import FlamingoDataConfig
 from corpusloom.trainers.flamingo.data import FlamingoTransform
 from corpusloom.trainers.flamingo.model import Flamingo
 from tests.trainers.flamingo.benchmarks.folders import hatefulmemes, okvqa, table, write
+from tests.trainers.flamingo.benchmarks.published import write_published
 from tests.trainers.flamingo.test_data import VOCABULARY
 from tests.trainers.flamingo.test_model import SHAPE, Eyes
 from tests.trainers.lm.tiny import tiny
@@ -37,6 +39,9 @@ def model() -> Flamingo:
     return Flamingo(SHAPE, Tower(), tiny("gpt2", vocab_size=VOCABULARY.eoc, n_positions=512, n_layer=1)).eval()
 
 
+UNPUBLISHED = ("vqav2", "vizwiz")
+"""Benchmarks whose split of queries has no published answers."""
+EXTRA = {"visdial": {"2_shots.mean_rank"}}
 SETTINGS = EvaluationSettings(benchmark="okvqa", shots=(0, 2), seeds=2, beams=1, batch_size=2, workers=1)
 
 
@@ -68,6 +73,36 @@ def test_a_split_without_answers_gives_outputs_alone(model: Flamingo, tmp_path: 
     assert "no figures" in found.notes[0]
 
 
+def test_a_split_without_answers_is_refused_if_no_outputs_are_kept(model: Flamingo, tmp_path: Path) -> None:
+    (Path(okvqa(tmp_path)) / "mscoco_val2014_annotations.json").unlink()
+    with pytest.raises(InputError, match=r"the answers of the split val2014 are not there: no figures \(.* --out FILE"):
+        measure_benchmark(model, TRANSFORM, str(tmp_path), replace(SETTINGS, writes=False))
+
+
+def test_a_record_without_an_answer_is_left_out_of_the_figures_alone(model: Flamingo, tmp_path: Path) -> None:
+    data = hatefulmemes(tmp_path)
+    path = tmp_path / "test_seen.jsonl"
+    first, *rest = [json.loads(line) for line in path.read_text().splitlines()]
+    del first["label"]
+    path.write_text("".join(json.dumps(row) + "\n" for row in (first, *rest)))
+    found = measure_benchmark(model, TRANSFORM, data, replace(SETTINGS, benchmark="hatefulmemes", shots=(0,), seeds=1))
+    assert (found.values["0_shots.auc_n"], found.values["records"]) == (3, 4)
+    assert len(found.files["0_shots.seed0.csv"].splitlines()) == 5
+    assert found.notes == ("1 of 4 records have no answer: they are not in the figures",)
+
+
+@pytest.mark.parametrize("name", benchmarks())
+def test_every_benchmark_is_measured_from_its_published_files(name: str, model: Flamingo, tmp_path: Path) -> None:
+    shots = (0,) if find(name).support is None else (2,)
+    settings = replace(SETTINGS, benchmark=name, shots=shots, seeds=1)
+    found = measure_benchmark(model, TRANSFORM, write_published(name, tmp_path), settings)
+    assert found.skipped == ()
+    figures = {key.removesuffix("_n") for key in found.values if key.endswith("_n")}
+    metric = {"choice_top1": "top1"}.get(find(name).metric, find(name).metric)
+    assert figures == ({f"{shots[0]}_shots.{metric}"} if name not in UNPUBLISHED else set()) | EXTRA.get(name, set())
+    assert [len(content) > 0 for content in found.files.values()] == [True]
+
+
 @pytest.mark.parametrize("rices", [False, True])
 def test_candidates_are_scored_also_with_similar_shots(rices: bool, model: Flamingo, tmp_path: Path) -> None:
     settings = replace(SETTINGS, benchmark="hatefulmemes", shots=(0, 2), seeds=1, rices=rices)
@@ -79,7 +114,7 @@ def test_candidates_are_scored_also_with_similar_shots(rices: bool, model: Flami
 def test_a_record_whose_image_is_absent_is_skipped_and_named(model: Flamingo, tmp_path: Path) -> None:
     (Path(okvqa(tmp_path)) / "val2014/COCO_val2014_000000000101.jpg").unlink()
     found = measure_benchmark(model, TRANSFORM, str(tmp_path), replace(SETTINGS, shots=(1,), seeds=1))
-    assert found.skipped == ("1010: missing_media",)
+    assert found.skipped == (f"1010: missing_media: no file {tmp_path}/val2014/COCO_val2014_000000000101.jpg",)
     assert (found.values["records"], found.values["skipped"]) == (2, 1)
     assert [row["question_id"] for row in json.loads(found.files["1_shots.seed0.json"])] == [1000, 1020]
 

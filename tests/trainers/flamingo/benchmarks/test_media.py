@@ -1,8 +1,7 @@
-"""Pixels of images, videos and folders of frames."""
+"""Pixels of images, videos and folders of frames of benchmarks."""
 
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pytest
 
@@ -12,6 +11,7 @@ from corpusloom.trainers.flamingo.config import FlamingoDataConfig
 from corpusloom.trainers.flamingo.data import FlamingoTransform
 from corpusloom.trainers.stream.errors import SampleError
 from tests.trainers.flamingo.benchmarks.folders import picture
+from tests.trainers.flamingo.prompts.test_video_frames import write_video
 from tests.trainers.flamingo.test_data import VOCABULARY
 
 TRANSFORM = FlamingoTransform(VOCABULARY, FlamingoDataConfig(evaluation_frames=4), 16, augment=False)
@@ -19,14 +19,6 @@ TRANSFORM = FlamingoTransform(VOCABULARY, FlamingoDataConfig(evaluation_frames=4
 
 def item(*media: object, start: float | None = None, end: float | None = None) -> Item:
     return Item(key="k", media=tuple(map(str, media)), prompt="", start=start, end=end)
-
-
-def video(path: Path, frames: int) -> None:
-    """Write ten frames per second; frame N has the grey value 8 N."""
-    writer = cv2.VideoWriter(str(path), cv2.VideoWriter.fourcc(*"MJPG"), 10, (32, 16))
-    for number in range(frames):
-        writer.write(np.full((16, 32, 3), 8 * number, np.uint8))
-    writer.release()
 
 
 def greys(pixels: np.ndarray) -> list[int]:
@@ -43,7 +35,7 @@ def test_an_image_is_one_padded_frame_of_the_first_file_that_exists(tmp_path: Pa
 
 
 def test_frames_are_spread_over_the_seconds_of_a_record(tmp_path: Path) -> None:
-    video(tmp_path / "v.avi", 30)
+    write_video(tmp_path / "v.avi", 30)
     assert greys(read_pixels(item(tmp_path / "v"), TRANSFORM)) == [0, 10, 19, 29]
     assert greys(read_pixels(item(tmp_path / "v", start=1.0, end=2.0), TRANSFORM)) == [10, 13, 16, 19]
     assert greys(read_pixels(item(tmp_path / "v", start=9.0, end=9.5), TRANSFORM)) == [29] * 4  # after its end

@@ -24,6 +24,7 @@ def item(key: str | int) -> Item:
         ("captions", (7, 8), TEXTS, [{"image_id": 7, "caption": "a cat"}, {"image_id": 8, "caption": "né"}]),
         ("answers", (7, 8), TEXTS, [{"question_id": 7, "answer": "a cat"}, {"question_id": 8, "answer": "né"}]),
         ("image_answers", ("i", "j"), TEXTS, [{"image": "i", "answer": "a cat"}, {"image": "j", "answer": "né"}]),
+        ("clip_answers", ("v", "v"), TEXTS, [{"video_id": "v", "answer": "a cat"}, {"video_id": "v", "answer": "né"}]),
         ("texts", ("v", "w"), TEXTS, {"v": "a cat", "w": "né"}),
         (
             "choices",

@@ -40,7 +40,7 @@ def test_images_come_at_any_turn_each_after_an_end_of_chunk() -> None:
 def test_images_stand_where_the_text_has_tags() -> None:
     turn = FORM.turn("is <image> older than <image>?", [CAT, DOG])
     assert written(prompt_of(FORM, [turn])) == f"Question: is {EOC}[1] older than {EOC}[2]? Answer:"
-    with pytest.raises(InputError, match="1 images, but 2 <image> tags"):
+    with pytest.raises(InputError, match="<image> tags in the text: 2, images: 1 "):
         FORM.turn("<image><image>", [CAT])
 
 

@@ -46,7 +46,6 @@ def test_a_query_without_shots_has_two_examples_without_images_before_it() -> No
     shots = [Example(CAT, "a cat"), Example(DOG, "a dog")]
     found = written(episode(Example(QUERY, ""), shots, images=False))
     assert found == f"Output: a cat{EOC}Output: a dog{EOC}[0]Output:"
-    assert episodes.TEXT_ONLY == 2
 
 
 def test_an_empty_prompt_gives_pairs_as_in_training() -> None:

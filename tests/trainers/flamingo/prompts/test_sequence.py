@@ -41,7 +41,7 @@ def test_a_text_with_tags_is_the_same_prompt_as_its_pieces() -> None:
 
 @pytest.mark.parametrize("count", [0, 1, 3])
 def test_more_or_fewer_images_than_tags_are_refused(count: int) -> None:
-    with pytest.raises(InputError, match=f"{count} images, but 2 <image> tags"):
+    with pytest.raises(InputError, match=f"<image> tags in the text: 2, images: {count} "):
         parse_prompt("<image>a<image>b", [RED] * count)
 
 

@@ -10,6 +10,7 @@ from corpusloom.trainers.flamingo.benchmarks.formats.captions import read_karpat
 from corpusloom.trainers.flamingo.benchmarks.formats.dialogues import read_dialogues
 from corpusloom.trainers.flamingo.benchmarks.formats.questions import read_questions
 from corpusloom.trainers.flamingo.benchmarks.formats.records import read_records
+from corpusloom.trainers.flamingo.benchmarks.formats.rows import REMEDY
 from corpusloom.trainers.flamingo.benchmarks.formats.source import SplitSource
 from corpusloom.trainers.flamingo.benchmarks.items import Item
 
@@ -25,6 +26,14 @@ READERS: Mapping[str, Callable[[SplitSource], list[Item]]] = {
 
 def read_items(benchmark: FewShotBenchmark, folder: str, split: str) -> list[Item]:
     """Return the records of a benchmark's split in a folder."""
+    return READERS[benchmark.reader](find_records(benchmark, folder, split))
+
+
+def find_records(benchmark: FewShotBenchmark, folder: str, split: str) -> SplitSource:
+    """Return a benchmark's split; InputError if its folder or its file of records is not there. Nothing is read."""
     if not storage.is_folder(folder):
         raise InputError("no such folder", where=folder, remedy="--data is the folder of the benchmark's files")
-    return READERS[benchmark.reader](SplitSource(benchmark, folder, split))
+    source = SplitSource(benchmark, folder, split)
+    if not storage.exists(source.path):
+        raise InputError("no such file", where=source.path, remedy=REMEDY)
+    return source

@@ -11,7 +11,7 @@ from corpusloom.schemas import storage
 from corpusloom.schemas.errors import InputError
 
 RawRecord = Mapping[str, Any]
-_REMEDY = "give the file as it is published (docs/formats.md)"
+REMEDY = "give the file as it is published (docs/formats.md)"
 
 
 def read_json(path: str) -> Any:
@@ -33,9 +33,9 @@ def read_rows(path: str, records: str = "") -> list[RawRecord]:
         with record_errors(path):
             rows = rows[records] if records else rows
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
-        raise InputError("not a list of records", where=path, remedy=_REMEDY)
+        raise InputError("not a list of records", where=path, remedy=REMEDY)
     if not rows:
-        raise InputError("no record", where=path, remedy=_REMEDY)
+        raise InputError("no record", where=path, remedy=REMEDY)
     return rows
 
 
@@ -60,19 +60,19 @@ def record_errors(path: str, number: int | None = None) -> Iterator[None]:
     except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
         what = f"no field {error}" if isinstance(error, KeyError) else f"{type(error).__name__}: {error}"
         record = "" if number is None else f"record {number}: "
-        raise InputError(f"{record}{what}", where=path, remedy=_REMEDY) from error
+        raise InputError(f"{record}{what}", where=path, remedy=REMEDY) from error
 
 
 def _object(path: str) -> dict[str, Any]:
     value = read_json(path)
     if not isinstance(value, dict):
-        raise InputError("not a JSON object", where=path, remedy=_REMEDY)
+        raise InputError("not a JSON object", where=path, remedy=REMEDY)
     return value
 
 
 def _bytes(path: str) -> bytes:
     if not storage.exists(path):
-        raise InputError("no such file", where=path, remedy=_REMEDY)
+        raise InputError("no such file", where=path, remedy=REMEDY)
     return storage.read_bytes(path)
 
 
@@ -80,4 +80,4 @@ def _parsed(where: str, parse: Any, data: bytes) -> Any:
     try:
         return parse(data)
     except (ValueError, RecursionError) as error:
-        raise InputError(f"cannot be read: {error}", where=where, remedy=_REMEDY) from error
+        raise InputError(f"cannot be read: {error}", where=where, remedy=REMEDY) from error
