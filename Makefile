@@ -8,7 +8,7 @@ FLIPS  ?= 2000
 SEED   ?= 0
 export OMP_NUM_THREADS ?= 2
 
-.PHONY: bench-build bench-extract bench-fetch bench-train chaos claims-clip clean constraints demo fuzz generated help interop lint mutants real test two-hosts types
+.PHONY: bench-build bench-extract bench-fetch bench-train chaos claims-clip claims-flamingo clean constraints demo fuzz generated help interop lint mutants real test two-hosts types
 
 help:
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -74,6 +74,9 @@ bench-train: $(STAMP) ## Measure training: steps against public code, waiting, m
 
 claims-clip: $(STAMP) ## Test CLIP's claims in small on emoji, half an hour on two cores (needs npm once; CLAIMS_FLAGS='--only transfer')
 	$(BIN)/python -m benchmarks.claims_clip $(CLAIMS_FLAGS)
+
+claims-flamingo: $(STAMP) ## Test Flamingo's claims in small on the bundled world, under 45 minutes on two cores (CLAIMS_FLAGS='--only shots')
+	$(BIN)/python -m benchmarks.claims_flamingo $(CLAIMS_FLAGS)
 
 constraints: ## Pin the version of every dependency in constraints.txt, from a fresh environment
 	sh infra/constraints.sh

@@ -46,11 +46,14 @@ def _default(item: Any) -> str:
 
 def tables() -> Iterator[tuple[str, dict[str, Any]]]:
     """Yield (title, table -> dataclass): of all families, then of each."""
-    first = {load_config(name).family: load_config(name) for name in config_names()}
+    configs = [load_config(name) for name in config_names()]
+    first = {config.family: config for config in configs if not config.model.get("task")}
     found = {family: registry.tables_of(first[family]) for family in FAMILIES}
     yield "Every family", {name: type(found[FAMILIES[0]][name]) for name in SHARED}
     for family, values in found.items():
         yield family, {name: type(value) for name, value in values.items() if name not in SHARED}
+    task = next(config for config in configs if config.model.get("task"))
+    yield "vilbert, tasks after the pre-training", {"data": type(registry.tables_of(task)["data"])}
 
 
 def keys() -> str:

@@ -8,7 +8,6 @@ The pictures come from the npm packages @iconify-json/ARTIST: the first call nee
 """
 
 import dataclasses
-import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ import tyro
 
 from benchmarks.claims_clip import claims
 from benchmarks.claims_clip.emoji import default_cache
+from benchmarks.claims_common.report import report
 from corpusloom.schemas.errors import LoomError
 
 Claim = Literal["transfer", "ensemble", "batch", "filter", "sigmoid"]
@@ -53,17 +53,12 @@ def main(config: ClaimsConfig) -> int:
         unseen=config.unseen, seeds=config.seeds, minutes=config.minutes, processes=config.processes,
         share=config.share, out=config.out, cache=config.cache,
     )  # fmt: skip
-    try:
-        rows = [row for name in config.only for row in claims.CLAIMS[name](bench)]
-    except TimeoutError as error:
-        print(f"{config.minutes:g} minutes are over, in {error}: the same command goes on", file=sys.stderr)
-        return 3
-    if config.json:
-        for row in rows:
-            print(json.dumps(dataclasses.asdict(row)))
-    else:
-        print(claims.table(rows, bench))
-    return 0
+    return report(
+        lambda: [row for name in config.only for row in claims.CLAIMS[name](bench)],
+        lambda rows: claims.table(rows, bench),
+        minutes=config.minutes,
+        as_json=config.json,
+    )
 
 
 if __name__ == "__main__":

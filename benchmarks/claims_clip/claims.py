@@ -12,9 +12,10 @@ from benchmarks.claims_clip import plan
 from benchmarks.claims_clip.datasets import TEMPLATES, Pair
 from benchmarks.claims_clip.emoji import VERSIONS, Emoji, emoji_of, pixels_of
 from benchmarks.claims_clip.floor import linear_scores
-from benchmarks.claims_clip.measure import Estimate, estimate, ranks_of
+from benchmarks.claims_clip.measure import ranks_of
 from benchmarks.claims_clip.plan import Variant
-from benchmarks.claims_clip.runs import Run, train
+from benchmarks.claims_common.estimates import Estimate, estimate, markdown_table
+from benchmarks.claims_common.runs import Run, train_each
 from corpusloom.schemas.errors import InputError
 
 
@@ -35,7 +36,7 @@ class Row:
         """Return whether the interval of the difference excludes 0, and on which side."""
         if self.difference is None:
             return ""
-        return "better" if self.difference.low > 0 else "worse" if self.difference.high < 0 else "no difference shown"
+        return {1: "better", -1: "worse", 0: "no difference shown"}[self.difference.sign]
 
 
 @dataclass(kw_only=True)
@@ -74,10 +75,7 @@ class Bench:
     def runs(self, variants: Sequence[Variant]) -> dict[str, list[Path]]:
         """Return variant -> folders of its trained runs, one per seed; train those that are missing."""
         wanted = {variant.name: [self._run(variant, seed) for seed in range(self.seeds)] for variant in variants}
-        folder = self.out / self.unseen / "runs"
-        by_seed = [run for seed in zip(*wanted.values(), strict=True) for run in seed]
-        train(by_seed, folder, self.processes, self.deadline - time.monotonic())
-        return {name: [run.folder(folder) for run in runs] for name, runs in wanted.items()}
+        return train_each(wanted, self.out / self.unseen / "runs", self.processes, self.deadline - time.monotonic())
 
     def ranks(self, variants: Sequence[Variant], template: str = "ensemble") -> dict[str, np.ndarray]:
         """Return variant -> (S, N) ranks of the right name."""
@@ -163,13 +161,18 @@ CLAIMS: dict[str, Callable[[Bench], Iterator[Row]]] = {
 
 def table(rows: Sequence[Row], bench: Bench) -> str:
     """Return the rows as a table in Markdown."""
-    lines = [
-        f"Unseen artist: {bench.unseen}, {len(bench.test)} names; {bench.seeds} seeds. Per cent (95 % interval).", "",
-        "| claim | measured | R@1 | R@10 | R@10 minus that of | difference | result |",
-        "| --- | --- | --- | --- | --- | --- | --- |",
-    ]  # fmt: skip
-    for row in rows:
-        difference = "" if row.difference is None else row.difference.text(signed=True)
-        cells = (row.claim, row.measured, row.r1.text(), row.r10.text(), row.against, difference, row.shows)
-        lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join(lines)
+    head = f"Unseen artist: {bench.unseen}, {len(bench.test)} names; {bench.seeds} seeds. Per cent (95 % interval)."
+    names = ("claim", "measured", "R@1", "R@10", "R@10 minus that of", "difference", "result")
+    cells = [
+        (
+            row.claim,
+            row.measured,
+            row.r1.text(),
+            row.r10.text(),
+            row.against,
+            "" if row.difference is None else row.difference.text(signed=True),
+            row.shows,
+        )
+        for row in rows
+    ]
+    return f"{head}\n\n{markdown_table(names, cells)}"

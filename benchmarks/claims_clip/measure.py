@@ -1,10 +1,9 @@
-"""Zero-shot ranks of an unseen artist's pictures among all its names, and differences between runs with intervals.
+"""Zero-shot ranks of an unseen artist's pictures among all its names.
 
-Shapes: N pictures, each with its own name; S seeds.
+Shapes: N pictures, each with its own name.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,23 +15,6 @@ from corpusloom.trainers.clip.data import resize_bicubic
 from corpusloom.trainers.clip.task import load_clip
 from corpusloom.trainers.clip.zero_shot.class_embeddings import class_embeddings, embed_texts
 from corpusloom.trainers.evaluation.figures import rank_of
-
-DRAWS = 2000
-"""Bootstrap draws of an interval."""
-
-
-@dataclass(frozen=True, slots=True)
-class Estimate:
-    """A mean over seeds and pictures with its 95 % interval."""
-
-    value: float
-    low: float
-    high: float
-
-    def text(self, *, signed: bool = False) -> str:
-        """Return per cent, as in 12.3 (11.0 to 13.5)."""
-        sign = "+" if signed else ""
-        return f"{100 * self.value:{sign}.1f} ({100 * self.low:{sign}.1f} to {100 * self.high:{sign}.1f})"
 
 
 def ranks_of(run: Path, unseen: Sequence[Emoji]) -> dict[str, np.ndarray]:
@@ -73,15 +55,3 @@ def embed_images(model: torch.nn.Module, pictures: Sequence[np.ndarray]) -> torc
     size = model.config.image.size
     pixels = np.stack([resize_bicubic(picture, size) for picture in pictures]).transpose(0, 3, 1, 2)
     return torch.cat([model.encode_image(part) for part in torch.from_numpy(pixels.copy()).split(256)])
-
-
-def estimate(hits: np.ndarray) -> Estimate:
-    """Return the mean of (S, N) values with the interval of a bootstrap over seeds and pictures."""
-    rng = np.random.default_rng(0)
-    seeds, pictures = hits.shape
-    means = [
-        hits[np.ix_(rng.integers(seeds, size=seeds), rng.integers(pictures, size=pictures))].mean()
-        for _ in range(DRAWS)
-    ]
-    low, high = np.quantile(means, (0.025, 0.975))
-    return Estimate(float(hits.mean()), float(low), float(high))

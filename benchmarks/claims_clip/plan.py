@@ -9,7 +9,7 @@ import numpy as np
 from benchmarks.claims_clip.datasets import Pair, by_rules, make_pairs, plant_noise, write_dataset
 from benchmarks.claims_clip.emoji import Emoji
 from benchmarks.claims_clip.measure import caption_scores
-from benchmarks.claims_clip.runs import Run
+from benchmarks.claims_common.runs import Run
 
 BATCH, STEPS, LR = 128, 400, 3e-3
 CONFIG = Path(__file__).parents[2] / "trainers" / "configs" / "clip" / "clip-small.toml"
@@ -67,7 +67,7 @@ def filter_by_score(pairs: Sequence[Pair], scorer: Path) -> list[Pair]:
 
 def run_of(variant: Variant, data: str, seed: int) -> Run:
     """Return the training run of a variant."""
-    return Run(variant.name, str(CONFIG), data, variant.settings(), seed)
+    return Run(variant.name, str(CONFIG), (data,), variant.settings(), seed)
 
 
 def shorter(variant: Variant, share: float) -> Variant:

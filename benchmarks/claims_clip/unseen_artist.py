@@ -20,7 +20,7 @@ from benchmarks.claims_clip.datasets import make_pairs, write_dataset
 from benchmarks.claims_clip.emoji import VERSIONS, default_cache, emoji_of, pixels_of
 from benchmarks.claims_clip.measure import embed_images
 from benchmarks.claims_clip.plan import CONFIG
-from benchmarks.claims_clip.runs import Run, train
+from benchmarks.claims_common.runs import Run, train
 from corpusloom.schemas.errors import LoomError
 from corpusloom.trainers.clip.task import load_clip
 from corpusloom.trainers.clip.zero_shot.class_embeddings import embed_texts
@@ -60,7 +60,7 @@ def main(config: UnseenConfig) -> int:
     pairs = make_pairs((one for artist in artists for one in emoji_of(artist, config.cache, variants=True)), ("{c}",))
     data = write_dataset(pairs, config.out / f"names-of-{'-'.join(artists)}")
     for seed in range(config.seeds):
-        run, before = Run("unseen artist", str(CONFIG), data, config.set, seed), _child_seconds()
+        run, before = Run("unseen artist", str(CONFIG), (data,), config.set, seed), _child_seconds()
         train([run], config.out / "runs", 1, seconds=float("inf"))
         seconds = round(_child_seconds() - before)
         for artist in config.unseen:

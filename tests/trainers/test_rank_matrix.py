@@ -23,15 +23,21 @@ from corpusloom.trainers.training.parallel import is_divided, whole, with_weight
 from corpusloom.trainers.training.step import prepare_run
 from corpusloom.trainers.training.task import Objective, TrainingTask
 from corpusloom.trainers.vilbert.config import ObjectiveConfig
+from corpusloom.trainers.vilbert.downstream.answers import AnswerVocabulary
+from corpusloom.trainers.vilbert.downstream.model import INPUTS, TaskModel
+from corpusloom.trainers.vilbert.downstream.objective import TaskObjective
+from corpusloom.trainers.vilbert.downstream.refcoco import RefCOCOTask
+from corpusloom.trainers.vilbert.downstream.vqa import VQATask
 from corpusloom.trainers.vilbert.objective import PretrainingObjective
 from tests.trainers.clip.folders import siglip_config
 from tests.trainers.flamingo.test_model import SHAPE, Eyes, open_gates
 from tests.trainers.lm.tiny import tiny
 from tests.trainers.ranks import run_ranks
 from tests.trainers.test_shipped_configs import reduced
-from tests.trainers.vilbert.small import small_model
+from tests.trainers.vilbert.small import small_config, small_model
 
 ROWS, STEPS = 8, 5
+ANSWERS = AnswerVocabulary(("yes", "no", "two", "red"))
 SPLITS = {1: (8,), 2: (5, 3), 3: (5, 0, 3), 4: (3, 1, 2, 2)}
 """World size -> usable samples of each data rank."""
 
@@ -83,6 +89,22 @@ def flamingo_batch(step: int) -> dict[str, Any]:
             "counted": torch.arange(length) < lengths,
         }
     return found
+
+
+def task_model(task: str) -> nn.Module:
+    torch.manual_seed(0)
+    return TaskModel(small_config(task=task, answers=len(ANSWERS)))
+
+
+def task_batch(step: int) -> dict[str, Any]:
+    """Return a batch with the targets of both tasks."""
+    random = torch.Generator().manual_seed(step)
+    batch = {name: vilbert_batch(step)[name] for name in INPUTS}
+    return batch | {
+        "scores": torch.rand(ROWS, len(ANSWERS), generator=random),
+        "iou": torch.rand(ROWS, 6, generator=random),
+        "is_region": batch["region_mask"][:, 1:],
+    }
 
 
 def vilbert_batch(step: int) -> dict[str, Any]:
@@ -143,6 +165,8 @@ CASES = {
     "lm": Case(partial(tiny, "gpt2", **NO_DROPOUT), NextToken(), text_batch),
     "lm-llama": Case(partial(tiny, "llama"), NextToken(), text_batch),
     "vilbert": Case(small_model, PretrainingObjective(ObjectiveConfig()), vilbert_batch),
+    "vilbert-vqa": Case(partial(task_model, "vqa"), TaskObjective(VQATask(ANSWERS)), task_batch),
+    "vilbert-refcoco": Case(partial(task_model, "refcoco"), TaskObjective(RefCOCOTask(6)), task_batch),
     "vilbert-all": Case(small_model, PretrainingObjective(ObjectiveConfig(masked_on_negatives=True)), vilbert_batch),
     "vilbert-softmax": Case(small_model, PretrainingObjective(ObjectiveConfig(softmax_negatives=3)), vilbert_batch),
 }  # fmt: skip

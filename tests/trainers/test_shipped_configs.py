@@ -31,6 +31,14 @@ REDUCED: dict[str, dict[str, Any]] = {
 NO_GRADIENT = {"flamingo": {"end_of_chunk"}}
 """Family -> parameters without a gradient in a batch of zeros, in which no token is <EOC>."""
 
+UNUSED = {
+    "vilbert-refcoco": (
+        "text_pooler.", "image_pooler.", "text_layers.11.", "connections.5.t_query.", "connections.5.t_output.",
+        "connections.5.t_ffw.", "connections.5.v_key.", "connections.5.v_value.",
+    )
+}  # fmt: skip
+"""Configuration -> beginnings of names that the head of its task does not depend on: it stands on regions alone."""
+
 
 def reduced(name: str) -> RunConfig:
     """Return a shipped configuration at a small width, with its own structure."""
@@ -65,7 +73,7 @@ def test_a_configuration_runs_forward_and_backward_at_reduced_width(name: str) -
         loss.value.backward()
     trained = {key: parameter for key, parameter in model.named_parameters() if parameter.requires_grad}
     without = {key for key, parameter in trained.items() if parameter.grad is None}
-    assert without <= NO_GRADIENT.get(config.family, set())
+    assert {key for key in without if not key.startswith(UNUSED.get(name, ()))} <= NO_GRADIENT.get(config.family, set())
     assert all(parameter.grad.isfinite().all() for parameter in trained.values() if parameter.grad is not None)
 
 

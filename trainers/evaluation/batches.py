@@ -65,6 +65,8 @@ class EvaluationSettings:
     """File with the names of classes, or a dataset whose captions are the classes."""
     split: str | None = None
     """Split of the data; None: test of a benchmark, all of a dataset."""
+    annotations: tuple[str, ...] = ()
+    """Files of a task's annotations, as they are published."""
     templates: str | None = None
     """File with templates of texts about a class, or the name of a bundled ensemble."""
     partial: str | None = None

@@ -9,6 +9,7 @@ import numpy as np
 from corpusloom.trainers.evaluation.batches import ItemSource
 from corpusloom.trainers.stream.dataset import StreamingDataset
 from corpusloom.trainers.stream.plan import SamplePlace
+from corpusloom.trainers.stream.reading.annotated_rows import AnnotatedRows
 
 Row = TypeVar("Row")
 
@@ -20,17 +21,21 @@ def dataset_source(
     *,
     split: str | None = None,
     limit: int | None = None,
+    annotated: AnnotatedRows | None = None,
 ) -> ItemSource[tuple[StreamingDataset, SamplePlace], Row]:
     """Return the first `limit` samples of each dataset in the order of the shards, each made into a row by `make`.
 
-    A sample is read by the rank that needs it. The files are closed with `closing`.
+    With `annotated` they are the annotations of the only dataset, each with its sample. A sample is read by the
+    rank that needs it. The files are closed with `closing`.
     """
-    streams = [StreamingDataset(path, rank=0, world_size=1, split=split, shuffle=False) for path in paths]
+    streams = [
+        StreamingDataset(path, rank=0, world_size=1, split=split, shuffle=False, annotated=annotated) for path in paths
+    ]
     for stream in streams:
         closing.callback(stream.close)
     return ItemSource(
         [(stream, place) for stream in streams for place in _places(stream, limit)],
-        lambda item: make(item[0].reader.sample(item[1])),
+        lambda item: make(item[0].reader.item(item[1])),
         lambda item: item[0].reader.key_of(item[1]),
         ", ".join(paths),
     )

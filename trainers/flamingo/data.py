@@ -144,8 +144,8 @@ class FlamingoTransform:
         limit = self.config.pair_tokens
         if QUESTION in sample.info:
             ids, first = answer_ids(sample.info[QUESTION], self.vocabulary, rng)
-            if first >= limit:
-                raise SampleError("long_prompt", f"{first} tokens before the answer; data.pair_tokens is {limit}")
+            if len(ids) > limit:  # without its <EOC> an answer would teach the model to go on
+                raise SampleError("too_long", f"{len(ids)} tokens; data.pair_tokens is {limit}")
             counted = np.arange(len(ids)) >= first
         else:
             blank = " " if rng.random() < 0.5 else ""

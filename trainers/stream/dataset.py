@@ -21,6 +21,7 @@ from corpusloom.trainers.stream.errors import reason_of
 from corpusloom.trainers.stream.order.global_order import GlobalOrder
 from corpusloom.trainers.stream.order.mixing import Mixture
 from corpusloom.trainers.stream.plan import SKIPPABLE, BatchPlan, SamplePlace, Transform, check_on_error
+from corpusloom.trainers.stream.reading.annotated_rows import AnnotatedRows
 from corpusloom.trainers.stream.reading.cache import CacheConfig
 from corpusloom.trainers.stream.reading.prefetch import Prefetcher
 from corpusloom.trainers.stream.reading.remote_files import RetryConfig
@@ -59,6 +60,7 @@ class StreamingDataset:
         retry: RetryConfig | None = None,
         transform: Transform | None = None,
         allow_addresses: tuple[str, ...] = (),
+        annotated: AnnotatedRows | None = None,
     ) -> None:
         """Open the indexes of a folder, a Mixture, or {folder: weight}.
 
@@ -69,6 +71,7 @@ class StreamingDataset:
         of format 2); `verify=True` checks its sha256, also in raw(), and `verify=False` nothing.
         `cache` keeps blocks of remote tars on a local disk and prefetches; `retry` sets deadlines of remote reads.
         `allow_addresses` are private networks (NET or NET:PORT) whose servers an index (`loom index`) may name.
+        `annotated` makes each annotation of the only data set one item, an AnnotatedSample.
         `transform(sample, its generator)` is applied by iter(); batches() takes a transform of its own.
         """
         check_on_error(on_error)
@@ -77,13 +80,13 @@ class StreamingDataset:
         paths, mixture = _paths_of(source)
         self.config = ReaderConfig(
             paths=tuple(paths.values()), split=split, min_score=min_score, block_shards=block_shards, verify=verify,
-            cache=cache, retry=retry, allow_addresses=allow_addresses,
+            cache=cache, retry=retry, allow_addresses=allow_addresses, annotated=annotated,
         )  # fmt: skip
         self._arguments: dict[str, Any] = {
             "source": source, "rng_seed": rng_seed, "rank": rank, "world_size": world_size, "split": split,
             "min_score": min_score, "shuffle": shuffle, "block_shards": block_shards, "on_error": on_error,
             "verify": verify, "cache": cache, "retry": retry, "transform": transform,
-            "allow_addresses": allow_addresses,
+            "allow_addresses": allow_addresses, "annotated": annotated,
         }  # fmt: skip
         self.rng_seed, self.on_error, self._transform = rng_seed, on_error, transform
         self.reader = SampleReader(self.config)
@@ -119,6 +122,8 @@ class StreamingDataset:
     @property
     def left_out(self) -> int:
         """Samples of all data sets that `split` and `min_score` leave out."""
+        if self.config.annotated is not None:
+            return 0
         return sum(int(index.shards.samples.sum()) - index.samples for index in self.reader.indexes)
 
     # --- state ---
@@ -188,14 +193,14 @@ class StreamingDataset:
 
     # --- iteration ---
 
-    def __iter__(self) -> Iterator[TypedSample]:
+    def __iter__(self) -> Iterator[Any]:
         """Yield the typed samples of this rank's share of the current epoch; the next iter() is the next epoch.
 
         Inside a DataLoader's worker only that worker's part of the share is yielded, dealt so that the loader's batches
         come in the rank's order.
         """
         if self._transform is None:
-            return self._walk(self.reader.sample)
+            return self._walk(self.reader.item)
         return self._walk(partial(self._transformed, self._transform, SampleDraws(self.rng_seed)))
 
     def raw(self) -> Iterator[tuple[str, dict[str, bytes]]]:
@@ -236,7 +241,7 @@ class StreamingDataset:
         )
 
     def _transformed(self, transform: Transform, draws: SampleDraws, place: SamplePlace) -> Any:
-        sample = self.reader.sample(place)
+        sample = self.reader.item(place)
         return transform(sample, draws.of(place.epoch, sample.key))
 
     def _walk(self, load: Callable[[SamplePlace], Any]) -> Iterator[Any]:

@@ -7,6 +7,7 @@ from corpusloom.schemas.addresses import AddressPolicy
 from corpusloom.schemas.errors import ConfigError, DamageError, InputError
 from corpusloom.schemas.urls.guarded_http import addresses_of
 from corpusloom.trainers.stream.plan import SamplePlace
+from corpusloom.trainers.stream.reading.annotated_rows import AnnotatedRows, AnnotatedSample
 from corpusloom.trainers.stream.reading.cache import BlockCache, CacheConfig
 from corpusloom.trainers.stream.reading.index import DatasetIndex, ShardIndex, open_index, tar_path
 from corpusloom.trainers.stream.reading.prefetch import NothingToFetch
@@ -38,8 +39,12 @@ class ReaderConfig:
     """Deadlines and attempts of remote reads; None: the defaults."""
     allow_addresses: tuple[str, ...] = ()
     """Private networks, NET or NET:PORT, whose servers an index may name; `paths` may name any server."""
+    annotated: AnnotatedRows | None = None
+    """Annotations of the only data set, each of which is one item; None: each sample is one item."""
 
     def __post_init__(self) -> None:
+        if self.annotated is not None and len(self.paths) > 1:
+            raise ConfigError(f"annotations of {len(self.paths)} data sets", remedy="give one data set")
         if self.block_shards < 1:
             raise ConfigError(f"block_shards is {self.block_shards}", remedy="set it to 1 or more")
 
@@ -49,6 +54,9 @@ class SampleReader:
 
     def __init__(self, config: ReaderConfig) -> None:
         self.indexes = [open_index(path, config.split, config.min_score) for path in config.paths]
+        self._annotated = config.annotated
+        if config.annotated is not None:
+            self.indexes = [config.annotated.annotated(self.indexes[0])]
         held = 2 * config.block_shards + 2
         self._sidecars = [Sidecars(index, held, hashes=config.verify is True) for index in self.indexes]
         if config.verify:
@@ -76,6 +84,8 @@ class SampleReader:
 
     def read(self, place: SamplePlace, *, check: bool = False) -> tuple[str, dict[str, bytes]]:
         """Return the key and the raw members of a sample; `check` compares their crc32c."""
+        if self._annotated is not None:
+            place = self._annotated.place(place)
         shard = self._shard(place)
         row = place.row if shard.rows is None else int(shard.rows[place.row])
         members = read_members(self.files.get(shard), shard, row, check=check)
@@ -89,8 +99,17 @@ class SampleReader:
         key, members = self.read(place, check=self._verify is None)
         return make_sample(self.indexes[place.dataset].kind, key, members)
 
+    def item(self, place: SamplePlace) -> TypedSample | AnnotatedSample:
+        """Return the item of a stream: a typed sample, or with annotations one of them and its sample."""
+        if self._annotated is None:
+            return self.sample(place)
+        annotation = self._annotated.annotation(place)
+        return AnnotatedSample(annotation.key, self.sample(place), annotation)
+
     def key_of(self, place: SamplePlace) -> str:
-        """Return a sample's key without reading its tar; "" when even the sidecar cannot be read."""
+        """Return an item's key without reading its tar; "" when even the sidecar cannot be read."""
+        if self._annotated is not None:
+            return str(self._annotated.annotation(place).key)
         try:
             shard = self._shard(place)
         except (DamageError, InputError):

@@ -12,6 +12,7 @@ from corpusloom.schemas.errors import InputError
 from corpusloom.trainers.stream.batches.batches import Batches
 from corpusloom.trainers.stream.dataset import StreamingDataset
 from corpusloom.trainers.stream.plan import Transform
+from corpusloom.trainers.stream.reading.annotated_rows import AnnotatedRows
 from corpusloom.trainers.stream.reading.cache import CacheConfig
 from corpusloom.trainers.training import collectives, distributed
 from corpusloom.trainers.training.config import RunConfig
@@ -39,8 +40,12 @@ def open_stream(
     split: str | None = None,
     min_score: float | None = None,
     seed_offset: int = 0,
+    annotated: AnnotatedRows | None = None,
 ) -> StreamingDataset:
-    """Return this rank's share of a dataset, or of {folder: share}; `seed_offset` sets each stream's own order."""
+    """Return this rank's share of a dataset, or of {folder: share}; `seed_offset` sets each stream's own order.
+
+    With `annotated` it is a share of the annotations of the only dataset.
+    """
     loader = config.loader
     cache = None if loader.cache is None else CacheConfig(folder=loader.cache, max_bytes=loader.cache_bytes)
     return StreamingDataset(
@@ -53,6 +58,7 @@ def open_stream(
         cache=cache,
         verify=loader.verify,
         allow_addresses=loader.allow_addresses,
+        annotated=annotated,
     )
 
 

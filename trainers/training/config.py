@@ -45,6 +45,8 @@ class TrainConfig:
     """Steps of linear warmup, or below 1 their share of all: step i has the learning rate lr * (i + 1) / warmup."""
     schedule: str = "cosine"
     """Learning rate after the warmup: cosine or linear decay to 0, exponential decay to a tenth, or constant."""
+    lr_drops: tuple[float, ...] = ()
+    """Shares of all steps after each of which the learning rate is a tenth of what it was before."""
     weight_decay: float = 0.0
     """Decoupled weight decay (AdamW), except on parameters of one dimension and those that the model exempts."""
     betas: tuple[float, float] = (0.9, 0.999)
@@ -103,6 +105,8 @@ class TrainConfig:
             raise ConfigError(f"keep_best is {self.keep_best!r}", where="train", remedy="give NAME:max or NAME:min")
         if not self.lr > 0:
             raise ConfigError(f"lr is {self.lr}", where="train", remedy="set it above 0")
+        if not all(0 < share < 1 for share in self.lr_drops):
+            raise ConfigError(f"lr_drops is {list(self.lr_drops)}", where="train", remedy="give shares from 0 to 1")
         if self.warmup < 0:
             raise ConfigError(f"warmup is {self.warmup}", where="train", remedy="give steps, or a share below 1")
         for name in ("evaluate_every", "spike_factor", "peak_tflops"):

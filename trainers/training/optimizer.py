@@ -13,6 +13,8 @@ from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.training.config import GroupConfig, TrainConfig
 from corpusloom.trainers.training.parallel import plan_of
 
+DROP = 0.1
+"""Factor of the learning rate at each of `train.lr_drops`."""
 LAST_SHARE = 0.1
 """Learning rate after an exponential decay, as a share of the peak (Flamingo, arXiv 2204.14198, section 4.3)."""
 
@@ -105,10 +107,15 @@ def make_optimizer(model: nn.Module, config: TrainConfig) -> torch.optim.AdamW:
 
 
 def learning_rate(step: int, config: TrainConfig) -> float:
-    """Return the learning rate of step 0, 1, ...: linear warmup, then a decay or a constant.
+    """Return the learning rate of step 0, 1, ...: linear warmup, then a decay or a constant, and drops.
 
     Cosine and linear decay end at 0, an exponential one at LAST_SHARE of the peak.
     """
+    return _scheduled(step, config) * DROP ** sum(step >= round(share * config.steps) for share in config.lr_drops)
+
+
+def _scheduled(step: int, config: TrainConfig) -> float:
+    """Return the learning rate without drops."""
     warmup = config.warmup_steps
     if step < warmup:
         return config.lr * (step + 1) / warmup

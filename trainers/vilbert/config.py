@@ -5,6 +5,9 @@ from dataclasses import dataclass
 from corpusloom.schemas import config as tables
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.training.config import RunConfig
+from corpusloom.trainers.vilbert.downstream.config import task_data_config
+
+PRETRAIN, VQA, REFCOCO = TASKS = ("pretrain", "vqa", "refcoco")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,12 +51,18 @@ class ViLBERTConfig:
     init_std: float = 0.02
     """Standard deviation of initial weights: BERT's. A narrow model needs a larger one to start learning soon."""
     init: str | None = None
-    """Folder of initial weights, which also gives shape and vocabulary: a BERT of transformers for the text stream, or
-    a ViLBERT in the published layout; None: random weights."""
+    """Initial weights, which also give shape and vocabulary: a run or checkpoint of a ViLBERT, a folder of one in the
+    published layout, or a folder of a BERT of transformers for the text stream; None: random weights."""
     init_lr_factor: float = 1.0
     """Factor of the learning rate of the weights from `init`; 0.1 in the public code."""
+    task: str = PRETRAIN
+    """Task, which says which heads the model has: pretrain, vqa or refcoco."""
+    answers: int = 3129
+    """Size of the answer vocabulary of vqa; set by the annotations."""
 
     def __post_init__(self) -> None:
+        if self.task not in TASKS:
+            raise ConfigError(f"task is {self.task!r}", where="model", remedy=f"one of {', '.join(TASKS)}")
         if len(self.v_connections) != len(self.t_connections):
             raise ConfigError("v_connections and t_connections differ in length", where="model")
         for name, ids, layers in (
@@ -141,5 +150,8 @@ def objective_config(config: RunConfig) -> ObjectiveConfig:
 
 
 def tables_of(config: RunConfig) -> dict[str, object]:
-    """Return the configuration's own tables by name."""
-    return {"model": model_config(config), "data": data_config(config), "data.objective": objective_config(config)}
+    """Return the configuration's own tables by name; they are other ones in a downstream task."""
+    model = model_config(config)
+    if model.task != PRETRAIN:
+        return {"model": model, "data": task_data_config(config)}
+    return {"model": model, "data": data_config(config), "data.objective": objective_config(config)}

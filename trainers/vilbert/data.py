@@ -64,26 +64,43 @@ def region_arrays(sample: RegionsSample, config: ViLBERTDataConfig, rng: np.rand
     IMG is the mean of the features after masking: zeroed regions count, padding does not.
     """
     limit, count = config.regions, min(len(sample.boxes), config.regions)
-    boxes, own = sample.boxes[:count], sample.features[:count].astype(np.float32)
-    described = sample.info["regions"]
-    chosen, zeroed = mask_regions(boxes, config.mask, config.leak_iou, rng)
-    features = np.zeros((limit + 1, own.shape[1]), np.float32)
-    features[1 : count + 1] = np.where(zeroed[:, None], 0, own)
-    features[0] = features[1 : count + 1].sum(0) / max(count, 1)
-    places = np.zeros((limit + 1, 5), np.float32)
-    places[0] = (0, 0, 1, 1, 1)
-    places[1 : count + 1] = locations(boxes, described["image_width"], described["image_height"])
+    chosen, zeroed = mask_regions(sample.boxes[:count], config.mask, config.leak_iou, rng)
     masked = np.zeros(limit, bool)
     masked[:count] = chosen
     probabilities = np.zeros((limit, sample.class_probs.shape[1]), np.float16)
     probabilities[:count] = sample.class_probs[:count]
+    return {**region_inputs(sample, limit, zeroed), "masked_regions": masked, "class_probs": probabilities}
+
+
+def region_inputs(sample: RegionsSample, limit: int, zeroed: np.ndarray | None = None) -> dict[str, np.ndarray]:
+    """Return the model's inputs of an image, IMG first, padded to `limit` regions: features, locations, region_mask.
+
+    The features of `zeroed` regions, bool (n,), are 0; None: of no region.
+    """
+    count = min(len(sample.boxes), limit)
+    boxes, own = sample.boxes[:count], sample.features[:count].astype(np.float32)
+    described = sample.info["regions"]
+    features = np.zeros((limit + 1, own.shape[1]), np.float32)
+    features[1 : count + 1] = own if zeroed is None else np.where(zeroed[:, None], 0, own)
+    features[0] = features[1 : count + 1].sum(0) / max(count, 1)
+    places = np.zeros((limit + 1, 5), np.float32)
+    places[0] = (0, 0, 1, 1, 1)
+    places[1 : count + 1] = locations(boxes, described["image_width"], described["image_height"])
     return {
         "features": features.astype(np.float16),
         "locations": places,
         "region_mask": np.arange(limit + 1) <= count,
-        "masked_regions": masked,
-        "class_probs": probabilities,
     }
+
+
+def check_width(key: str, width: int | None, found: int, sample: str) -> None:
+    """Raise ConfigError if regions have another width, or number of classes, than the model (None: not checked)."""
+    if width not in (None, found):
+        raise ConfigError(
+            f"the regions of sample {sample} have {found}, the model {width}",
+            where=f"model.{key}",
+            remedy=f"set model.{key}={found}, or give regions of the detector that the model is made for",
+        )
 
 
 @dataclass(frozen=True)
@@ -101,7 +118,8 @@ class PretrainingTransform:
         """Return tokens, labels, masks and region arrays."""
         if not isinstance(sample, RegionsSample):
             raise ConfigError("ViLBERT trains on regions", where="--data", remedy="loom build regions --from DATASET")
-        self._check_widths(sample)
+        check_width("feature_width", self.feature_width, sample.features.shape[1], sample.key)
+        check_width("class_count", self.class_count, sample.class_probs.shape[1], sample.key)
         original = encode(self.tokenizer, sample.text, self.config.tokens)
         tokens, labels = mask_words(original, self.tokenizer, self.config.mask, rng)
         pad = token_id(self.tokenizer, "[PAD]")
@@ -113,15 +131,3 @@ class PretrainingTransform:
             "word_labels": labels,
             **region_arrays(sample, self.config, rng),
         }
-
-    def _check_widths(self, sample: RegionsSample) -> None:
-        for key, width, found in (
-            ("feature_width", self.feature_width, sample.features.shape[1]),
-            ("class_count", self.class_count, sample.class_probs.shape[1]),
-        ):
-            if width not in (None, found):
-                raise ConfigError(
-                    f"the regions of sample {sample.key} have {found}, the model {width}",
-                    where=f"model.{key}",
-                    remedy=f"set model.{key}={found}, or give regions of the detector that the model is made for",
-                )

@@ -9,6 +9,7 @@ import torch
 from tokenizers import Tokenizer
 from torch import Tensor
 
+from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.evaluation.batches import (
     Evaluation,
     EvaluationSettings,
@@ -24,7 +25,8 @@ from corpusloom.trainers.training.batches import to_device
 from corpusloom.trainers.training.numerics import autocast
 from corpusloom.trainers.vilbert.config import ViLBERTDataConfig
 from corpusloom.trainers.vilbert.data import PretrainingTransform
-from corpusloom.trainers.vilbert.model import ViLBERT
+from corpusloom.trainers.vilbert.downstream import runs
+from corpusloom.trainers.vilbert.model import Streams, ViLBERT
 
 KS = (1, 5, 10)
 LIMIT = 100
@@ -36,12 +38,18 @@ Tools = tuple[Tokenizer, ViLBERTDataConfig]
 
 
 def evaluations() -> Mapping[str, Evaluation]:
-    """Return the evaluations of a ViLBERT by name; they take its tokenizer and data configuration beside it."""
-    return {"retrieval": retrieve}
+    """Return the evaluations of a ViLBERT by name: of the pre-training model, and of those of the tasks.
+
+    They take beside it its tokenizer and data configuration, or `TaskTools`.
+    """
+    return {"retrieval": retrieve, **runs.evaluations()}
 
 
-def retrieve(model: ViLBERT, tools: Tools, data: str, settings: EvaluationSettings) -> Figures:
+def retrieve(model: Streams, tools: Tools, data: str, settings: EvaluationSettings) -> Figures:
     """Return the figures of retrieval among the first pairs of a dataset: captions rank images."""
+    if not isinstance(model, ViLBERT):
+        what = f"the checkpoint is of the task {model.config.task}, which has no alignment head"
+        raise ConfigError(what, where="--checkpoint", remedy="give a run of the pre-training")
     settings = settings if settings.limit is not None else replace(settings, limit=LIMIT)
     return retrieve_from(model, tools, [data], settings)
 

@@ -1,5 +1,7 @@
 """ViLBERT: a text stream and a visual stream that exchange attention in connection layers (arXiv 1908.02265).
 
+`Streams` are what all tasks share, `ViLBERT` the pre-training model; `downstream.model` has those of the other tasks.
+
 Shapes: B batch, T tokens, R regions with IMG first, H text width, V visual width, C region classes. A connection stands
 before the layers of its ids; with the published ids the order is t0..t5, c0, v0, t6, c1, v1, ... c5, v5, t11. The
 q_dense layers that the public code has in each connection and never uses (11,020,800 weights) are left out.
@@ -7,7 +9,7 @@ q_dense layers that the public code has in each connection and never uses (11,02
 
 from collections.abc import Collection
 from functools import partial
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -96,7 +98,7 @@ class Connection(nn.Module):
 
 
 class TextEmbeddings(nn.Module):
-    """Sum of token, position and segment 0 embeddings, and layer norm."""
+    """Sum of token, position and segment embeddings, and layer norm."""
 
     def __init__(self, config: ViLBERTConfig) -> None:
         super().__init__()
@@ -106,10 +108,11 @@ class TextEmbeddings(nn.Module):
         self.norm = nn.LayerNorm(config.hidden, eps=LAYER_NORM_EPS)
         self.dropout = nn.Dropout(config.dropout)
 
-    def forward(self, tokens: Tensor) -> Tensor:
+    def forward(self, tokens: Tensor, segments: Tensor | None = None) -> Tensor:
+        """Return the embeddings of tokens, (B, T) -> (B, T, H); `segments` (B, T) are 0 or 1, None: all 0."""
         positions = torch.arange(tokens.shape[1], device=tokens.device)
-        embedded = self.token(tokens) + self.position(positions) + self.segment.weight[0]
-        return self.dropout(self.norm(embedded))
+        segment = self.segment.weight[0] if segments is None else self.segment(segments)
+        return self.dropout(self.norm(self.token(tokens) + self.position(positions) + segment))
 
 
 class RegionEmbeddings(nn.Module):
@@ -154,8 +157,11 @@ def additive(mask: Tensor) -> Tensor:
     return torch.where(mask, 0.0, MASKED)[:, None, None, :]
 
 
-class ViLBERT(nn.Module):
-    """The pre-training model: two streams, connections, and the three heads."""
+class Streams(nn.Module):
+    """The two streams, their connections and poolers; a subclass adds heads and then calls `initialise`."""
+
+    METHODS: ClassVar[tuple[str, ...]] = ()
+    """Methods other than `forward` that are called from outside the model."""
 
     def __init__(self, config: ViLBERTConfig) -> None:
         super().__init__()
@@ -172,12 +178,10 @@ class ViLBERT(nn.Module):
         self.text_pooler = nn.Linear(config.hidden, config.co_hidden)
         self.image_pooler = nn.Linear(config.v_hidden, config.co_hidden)
         self.pooled_dropout = nn.Dropout(config.dropout)
-        self.word_transform = HeadTransform(config.hidden)
-        self.word_bias = nn.Parameter(torch.zeros(config.vocab_size))
-        self.region_transform = HeadTransform(config.v_hidden)
-        self.region_decoder = nn.Linear(config.v_hidden, config.class_count)
-        self.alignment = nn.Linear(config.co_hidden, 2)
-        self.apply(partial(_initialise, std=config.init_std))
+
+    def initialise(self) -> None:
+        """Draw all weights as BERT's are."""
+        self.apply(partial(_initialise, std=self.config.init_std))
 
     def no_decay(self) -> Collection[str]:
         """Return the names without weight decay, apart from parameters of one dimension: none."""
@@ -197,13 +201,13 @@ class ViLBERT(nn.Module):
         parts = {"text_layers": self.text_layers, "image_layers": self.image_layers, "connections": self.connections}
         return ParallelPlan(
             blocks=tuple(f"{name}.{number}" for name, part in parts.items() for number in range(len(part))),
-            methods={"": ("encode_text", "encode_image", "join", "predict_words", "predict_regions")},
+            methods={"": self.METHODS},
             no_tensor="ViLBERT has no tensor-parallel plan",
         )
 
-    def encode_text(self, tokens: Tensor, mask: Tensor) -> Tensor:
+    def encode_text(self, tokens: Tensor, mask: Tensor, segments: Tensor | None = None) -> Tensor:
         """Return the text stream up to the first connection, (B, T) -> (B, T, H); no image enters it."""
-        stream = self.text_embeddings(tokens)
+        stream = self.text_embeddings(tokens, segments)
         for layer in self.text_layers[: self._first_connection()]:
             stream = layer(stream, additive(mask))
         return stream
@@ -221,15 +225,7 @@ class ViLBERT(nn.Module):
     def _first_image_layers(self) -> int:
         return self.config.v_connections[0] if self.config.v_connections else self.config.v_layers
 
-    def forward(
-        self, tokens: Tensor, token_mask: Tensor, features: Tensor, locations: Tensor, region_mask: Tensor
-    ) -> Outputs:
-        """Run both streams: (B, T) int, (B, T) bool, (B, R, F), (B, R, 5), (B, R) bool."""
-        text = self.encode_text(tokens, token_mask)
-        image = self.encode_image(features, locations, region_mask)
-        return self.join(text, token_mask, image, region_mask)
-
-    def join(self, text: Tensor, token_mask: Tensor, image: Tensor, region_mask: Tensor) -> Outputs:
+    def connect(self, text: Tensor, token_mask: Tensor, image: Tensor, region_mask: Tensor) -> tuple[Tensor, Tensor]:
         """Run both streams from the first connection on, over the results of `encode_text` and `encode_image`."""
         text_mask, image_mask = additive(token_mask), additive(region_mask)
         t, v = self._first_connection(), self._first_image_layers()
@@ -240,7 +236,7 @@ class ViLBERT(nn.Module):
             text = layer(text, text_mask)
         for layer in self.image_layers[v:]:
             image = layer(image, image_mask)
-        return Outputs(text, image, self._align(text, image))
+        return text, image
 
     def _advance(
         self, text: Tensor, text_mask: Tensor, image: Tensor, image_mask: Tensor, t: int, v: int, number: int
@@ -252,10 +248,38 @@ class ViLBERT(nn.Module):
             image = layer(image, image_mask)
         return text, image, self.config.t_connections[number], self.config.v_connections[number]
 
-    def _align(self, text: Tensor, image: Tensor) -> Tensor:
-        """Return the alignment logits from [CLS] and IMG: ReLU poolers, product, linear."""
+    def pool(self, text: Tensor, image: Tensor) -> Tensor:
+        """Return h_IMG * h_CLS of both streams' first positions after ReLU poolers, (B, co_hidden)."""
         pooled = F.relu(self.text_pooler(text[:, 0])) * F.relu(self.image_pooler(image[:, 0]))
-        return self.alignment(self.pooled_dropout(pooled))
+        return self.pooled_dropout(pooled)
+
+
+class ViLBERT(Streams):
+    """The pre-training model: both streams and the three heads."""
+
+    METHODS = ("encode_text", "encode_image", "join", "predict_words", "predict_regions")
+
+    def __init__(self, config: ViLBERTConfig) -> None:
+        super().__init__(config)
+        self.word_transform = HeadTransform(config.hidden)
+        self.word_bias = nn.Parameter(torch.zeros(config.vocab_size))
+        self.region_transform = HeadTransform(config.v_hidden)
+        self.region_decoder = nn.Linear(config.v_hidden, config.class_count)
+        self.alignment = nn.Linear(config.co_hidden, 2)
+        self.initialise()
+
+    def forward(
+        self, tokens: Tensor, token_mask: Tensor, features: Tensor, locations: Tensor, region_mask: Tensor
+    ) -> Outputs:
+        """Run both streams: (B, T) int, (B, T) bool, (B, R, F), (B, R, 5), (B, R) bool."""
+        text = self.encode_text(tokens, token_mask)
+        image = self.encode_image(features, locations, region_mask)
+        return self.join(text, token_mask, image, region_mask)
+
+    def join(self, text: Tensor, token_mask: Tensor, image: Tensor, region_mask: Tensor) -> Outputs:
+        """Return the outputs of both streams from the first connection on."""
+        text, image = self.connect(text, token_mask, image, region_mask)
+        return Outputs(text, image, self.alignment(self.pool(text, image)))
 
     def predict_words(self, text: Tensor) -> Tensor:
         """Return word logits, (N, H) -> (N, vocabulary); the decoder is the token embedding."""

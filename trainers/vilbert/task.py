@@ -15,13 +15,9 @@ from corpusloom.trainers.checkpoints.folders import find, read_attachment
 from corpusloom.trainers.evaluation.batches import EvaluationSettings
 from corpusloom.trainers.evaluation.samples import check_split
 from corpusloom.trainers.stream.captions import captions
-from corpusloom.trainers.training import collectives
 from corpusloom.trainers.training.batches import make_batches, open_stream
-from corpusloom.trainers.training.checkpoint import load_model
 from corpusloom.trainers.training.config import RunConfig
 from corpusloom.trainers.training.hub.folders import Folder, is_model_folder, read_folder
-from corpusloom.trainers.training.hub.shapes import take_shape
-from corpusloom.trainers.training.hub.vocabulary import choose_vocabulary
 from corpusloom.trainers.training.parallel import with_weights
 from corpusloom.trainers.training.task import Evaluate, Objective, TrainingTask, learnt_note, overlap_note
 from corpusloom.trainers.vilbert import adapter
@@ -33,38 +29,49 @@ from corpusloom.trainers.vilbert.config import (
     objective_config,
 )
 from corpusloom.trainers.vilbert.data import PretrainingTransform
+from corpusloom.trainers.vilbert.downstream import runs
+from corpusloom.trainers.vilbert.downstream.measure import TaskTools
 from corpusloom.trainers.vilbert.evaluate import retrieval, retrieve_from
-from corpusloom.trainers.vilbert.model import ViLBERT
+from corpusloom.trainers.vilbert.initial import (
+    TOKENIZER,
+    attachments_of,
+    build_model,
+    check_fits,
+    initial_model,
+    load_streams,
+    make_tokenizer,
+    source_of,
+    take_source,
+)
+from corpusloom.trainers.vilbert.model import Streams, ViLBERT
 from corpusloom.trainers.vilbert.objective import PretrainingObjective
 from corpusloom.trainers.vilbert.shapes import shape_of
-from corpusloom.trainers.vilbert.tokenizer import learn_tokenizer, read_vocabulary, tokenizer_in
+from corpusloom.trainers.vilbert.tokenizer import read_vocabulary
 
-TOKENIZER = "tokenizer.json"
+__all__ = ["build_model"]
+"""A part of `FamilyModule` that `initial` defines."""
 
 
 def complete(config: RunConfig, typed: Collection[str] | None = None, begun: str | None = None) -> RunConfig:
-    """Return the configuration with the shape of the weights in `model.init`: all of it, or the text stream's.
+    """Return the configuration with the shape of the weights in `model.init`, and of vqa the number of answers.
 
-    `typed` are the keys that the user gave, None if all of the configuration is the user's.
+    `typed` are the keys that the user gave, None if all of the configuration is the user's; `begun` is as in
+    `initial.source_of`.
     """
-    if config.model.get("init") is None:
-        return config
-    folder = read_folder(str(config.model["init"]))
-    return replace(config, model=take_shape(config.model, shape_of(folder), folder.path, typed))
-
-
-def build_model(config: RunConfig) -> ViLBERT:
-    """Return the model with fresh weights."""
-    return ViLBERT(model_config(config))
+    return runs.with_answers(take_source(config, typed, begun))
 
 
 def build_objective(config: RunConfig, datasets: Iterable[str] = ()) -> Objective:
     """Return the objective; a mixture of datasets is one stream with one loss."""
+    if runs.is_downstream(config):
+        return runs.build_objective(config)
     return PretrainingObjective(objective_config(config))
 
 
 def example_batch(config: RunConfig, rows: int, datasets: Iterable[str] = ()) -> dict[str, Any]:
-    """Return a batch as the stream gives it, of zeros: all words and regions are masked."""
+    """Return a batch as the stream gives it, of zeros: in the pre-training all words and regions are masked."""
+    if runs.is_downstream(config):
+        return runs.example(config, rows)
     shape, data = model_config(config), data_config(config)
     words, regions = (rows, data.tokens), (rows, data.regions)
     return {
@@ -82,59 +89,33 @@ def example_batch(config: RunConfig, rows: int, datasets: Iterable[str] = ()) ->
     }
 
 
-def make_tokenizer(
-    shape: ViLBERTConfig, data: ViLBERTDataConfig, datasets: Mapping[str, tuple[str, float]]
-) -> Tokenizer:
-    """Return the tokenizer of the initial weights or of the configured vocabulary, else one learnt from the captions.
-
-    Raises ConfigError if the initial weights would get another vocabulary than their own.
-    """
-    own = None if shape.init is None else (shape.init, tokenizer_in(shape.init))
-    given = None if data.vocabulary is None else (data.vocabulary, read_vocabulary(data.vocabulary))
-    found = choose_vocabulary("data.vocabulary", given, own, Tokenizer.get_vocab)
-    if found is not None:
-        return found
-    paths = [path for path, _ in datasets.values()]
-    learnt = collectives.from_rank_0(lambda: learn_tokenizer(captions(paths), data.vocab_size).to_str())
-    return Tokenizer.from_str(learnt)
-
-
 def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]], begun: str | None = None) -> TrainingTask:
     """Return the task of training a ViLBERT on datasets of regions: name -> (path, share of samples)."""
+    if runs.is_downstream(config):
+        return runs.build_task(config, datasets, begun)
     data, shape = data_config(config), model_config(config)
-    folder = None if shape.init is None else read_folder(shape.init)
-    tokenizer = make_tokenizer(shape, data, datasets)
-    check_fits(tokenizer, data, shape, where=config.name)
     paths = [path for path, _ in datasets.values()]
+    source = source_of(config, begun)
+    tokenizer, learnt = make_tokenizer(source, data.vocabulary, data.vocab_size, lambda: captions(paths))
+    check_fits(tokenizer, data.tokens, shape, where=config.name)
     if data.evaluate is not None:
         check_split(paths, data.evaluate)
     stream = open_stream(config, dict(datasets.values()), split=data.split)
     transform = PretrainingTransform(tokenizer, data, shape.feature_width, shape.class_count)
     return TrainingTask(
-        model=with_weights(partial(initial_model, config), partial(build_model, config)),
+        model=with_weights(partial(initial_model, config, source), partial(build_model, config)),
         skeleton=partial(build_model, config),
         objective=build_objective(config),
         stream=make_batches(config, stream, transform),
         example=lambda: example_batch(config, 1),
         evaluate=None if data.evaluate is None else retrieval_over(paths, data.evaluate, tokenizer, data),
         figures=(*dict(retrieval(torch.ones(1, 1))), "skipped"),
-        attachments={
-            TOKENIZER: tokenizer.to_str().encode(),
-            **(adapter.attachments_of(folder) if folder is not None else {}),
-        },
+        attachments=attachments_of(tokenizer, source),
         notes=(
-            *(() if data.vocabulary or folder else (learnt_note(tokenizer.get_vocab_size(), "data.vocabulary"),)),
+            *((learnt_note(tokenizer.get_vocab_size(), "data.vocabulary"),) if learnt else ()),
             *overlap_note(data.split, data.evaluate),
         ),
     )
-
-
-def initial_model(config: RunConfig) -> ViLBERT:
-    """Return a ViLBERT with the weights of the folder `model.init`, where it has some, and fresh ones elsewhere."""
-    model, folder = build_model(config), model_config(config).init
-    if folder is not None:
-        adapter.load_weights(model, read_folder(folder))
-    return model
 
 
 def read_model(folder: Folder) -> tuple[ViLBERT, dict[str, bytes]]:
@@ -147,25 +128,11 @@ def read_model(folder: Folder) -> tuple[ViLBERT, dict[str, bytes]]:
 
 
 def export(model: nn.Module, attachments: Mapping[str, bytes], layout: str, out: str) -> None:
-    """Write a checkpoint's ViLBERT into a folder in the published layout."""
-    assert isinstance(model, ViLBERT)
+    """Write a checkpoint's ViLBERT into a folder in the published layout; ConfigError for that of another task."""
+    if not isinstance(model, ViLBERT):
+        what = "only the pre-training model has a published layout, and this one is of another task"
+        raise ConfigError(what, where="PATH", remedy="give a run of the pre-training")
     adapter.export(model, Tokenizer.from_str(attachments[TOKENIZER].decode()), attachments, layout, out)
-
-
-def check_fits(tokenizer: Tokenizer, data: ViLBERTDataConfig, shape: ViLBERTConfig, where: str) -> None:
-    """Raise ConfigError if the model lacks embeddings for some ids or positions of captions."""
-    if tokenizer.get_vocab_size() > shape.vocab_size:
-        raise ConfigError(
-            f"the vocabulary has {tokenizer.get_vocab_size()} words, the model {shape.vocab_size}",
-            where=where,
-            remedy="raise model.vocab_size or lower data.vocab_size",
-        )
-    if data.tokens > shape.max_tokens:
-        raise ConfigError(
-            f"captions have {data.tokens} tokens, the model {shape.max_tokens} positions",
-            where=where,
-            remedy="raise model.max_tokens or lower data.tokens",
-        )
 
 
 def retrieval_over(paths: Sequence[str], split: str, tokenizer: Tokenizer, data: ViLBERTDataConfig) -> Evaluate:
@@ -179,7 +146,7 @@ def retrieval_over(paths: Sequence[str], split: str, tokenizer: Tokenizer, data:
     return evaluate
 
 
-def load_evaluated(path: str) -> tuple[ViLBERT, tuple[Tokenizer, ViLBERTDataConfig]]:
+def load_evaluated(path: str) -> tuple[Streams, tuple[Tokenizer, ViLBERTDataConfig] | TaskTools]:
     """Return the model of a checkpoint or model folder, and for its evaluations the tokenizer and data configuration.
 
     A model folder has no data configuration: captions and regions are cut as by default, or at the model's positions.
@@ -189,6 +156,7 @@ def load_evaluated(path: str) -> tuple[ViLBERT, tuple[Tokenizer, ViLBERTDataConf
         data = ViLBERTDataConfig()
         data = replace(data, tokens=min(data.tokens, model.config.max_tokens))
         return model, (Tokenizer.from_str(files[TOKENIZER].decode()), data)
-    model, config = load_model(path, build_model)
-    tokenizer = Tokenizer.from_str(read_attachment(find(path), TOKENIZER).decode())
-    return model, (tokenizer, data_config(config))
+    streams, config, tokenizer = load_streams(path)
+    if runs.is_downstream(config):
+        return streams, runs.load_tools(config, tokenizer, partial(read_attachment, find(path)))
+    return streams, (tokenizer, data_config(config))

@@ -16,14 +16,17 @@ from corpusloom.schemas.errors import ConfigError
 if TYPE_CHECKING:
     from corpusloom.trainers.jobs.evaluate import EvaluationResult
 
-EvaluationKind = Literal["zero-shot", "retrieval", "linear-probe", "few-shot", "likelihood"]
+EvaluationKind = Literal["zero-shot", "retrieval", "linear-probe", "few-shot", "likelihood", "vqa", "refcoco"]
 PICTURE_KINDS = ("zero-shot", "linear-probe")
 """Evaluations that classify pictures."""
+TASK_KINDS = ("vqa", "refcoco")
+"""Evaluations of a ViLBERT that was trained for a task."""
 KINDS_OF = {
     "images": (*PICTURE_KINDS, "retrieval"),
     "classes": (*PICTURE_KINDS, "few-shot"),
     "templates": ("zero-shot",),
-    "split": ("zero-shot", "retrieval", "few-shot"),
+    "split": ("zero-shot", "retrieval", "few-shot", *TASK_KINDS),
+    "annotations": TASK_KINDS,
     "benchmark": ("few-shot",),
     "html": PICTURE_KINDS,
     "pool": ("few-shot",),
@@ -51,20 +54,24 @@ class Command:
       loom eval few-shot --checkpoint runs/adapted --benchmark okvqa --data okvqa --shots 0 --text-shots 0
       torchrun --nproc-per-node 8 -m corpusloom eval zero-shot --checkpoint runs/clip --data imagenet --out figures.json
       loom eval likelihood --checkpoint runs/lm --data texts.jsonl
+      loom eval vqa --checkpoint runs/vqa --data data/regions --annotations questions.json --out vqa.json
+      loom eval refcoco --checkpoint runs/refcoco --data data/regions --annotations 'refs(unc).p' instances.json \\
+        --split testA
       loom eval zero-shot --checkpoint runs/tuned --interpolate clip-vit-base-patch32:0.5 --data evaluation/imagenet
     """
 
     MAIN: ClassVar[str] = "checkpoint data images classes templates shots html out"
     kind: Annotated[EvaluationKind, tyro.conf.Positional]
     """zero-shot: classification by a CLIP. retrieval: images by caption. linear-probe: a linear classifier of a CLIP's
-    features. few-shot: captions or classes by a Flamingo. likelihood: texts by a language model."""
+    features. few-shot: captions or classes by a Flamingo. likelihood: texts by a language model. vqa, refcoco: answers
+    and regions by a ViLBERT that was trained for the task."""
     checkpoint: Annotated[str, tyro.conf.arg(metavar="PATH")]
     """Checkpoint, folder of a run (its newest checkpoint), or a CLIP's folder in the layout of transformers or
     open_clip."""
     data: Annotated[str | None, tyro.conf.arg(metavar="PATH")] = None
     """zero-shot, linear-probe: a folder in CLIP_benchmark's layout (docs/formats.md). retrieval: such a folder, a
     dataset of pairs or regions, or captions in Karpathy's layout. few-shot: a dataset of pairs. likelihood: a file
-    with one JSON string per line."""
+    with one JSON string per line. vqa, refcoco: the dataset of the regions of the images."""
     images: Annotated[str | None, tyro.conf.arg(metavar="FOLDER")] = None
     """zero-shot, linear-probe: a folder of pictures, instead of --data; its folders are the classes, if --classes names
     no others. retrieval: the folder of the images that Karpathy's captions name."""
@@ -76,7 +83,9 @@ class Command:
     """zero-shot: templates of texts about a class, one per line, {c} for the class. photo: a bundled ensemble, the
     default with --images. none: the class name alone. A benchmark has its own."""
     split: str | None = None
-    """Split of a benchmark or of Karpathy's captions, by default test; of a dataset, by default all."""
+    """Split of a benchmark or of Karpathy's captions, by default test; of a dataset or of a task, by default all."""
+    annotations: Annotated[tuple[str, ...] | None, tyro.conf.arg(metavar="FILE")] = None
+    """vqa: files of questions, and of annotations if they are published. refcoco: refs(...).p and instances.json."""
     html: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None
     """zero-shot, linear-probe: write a page with the pictures and their best classes. With --images, KIND.html or the
     name of --out with .html is the default."""
@@ -166,6 +175,7 @@ class Command:
             classes=self.classes,
             templates=self.templates,
             split=self.split,
+            annotations=self.annotations or (),
         )
         mixed = None if self.interpolate is None else parse_interpolation(self.interpolate)
         first = distributed.prints()

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from corpusloom.trainers.training.observe.reports import Observer
 
 Family = Literal["clip", "flamingo", "lm", "vilbert"]
+ViLBERTTask = Literal["pretrain", "vqa", "refcoco"]
+_CONFIGS = {"pretrain": "vilbert-base", "vqa": "vilbert-vqa", "refcoco": "vilbert-refcoco"}
+"""Task -> its bundled configuration."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,12 +39,17 @@ class Command:
       loom train flamingo --config flamingo-tiny --data m3w=data/m3w align=data/align:4 \\
         --set data.lambdas.m3w=0.2 model.vision.checkpoint=runs/clip --out runs/flamingo
       loom train flamingo --config flamingo-3b --dry-run --world-size 8 --device-memory 80GB
+      loom train vilbert --task vqa --data data/coco-regions --out runs/vqa \\
+        --set model.init=runs/vilbert 'data.annotations=["questions.json", "annotations.json"]'
     """
 
     model: Annotated[Family, tyro.conf.Positional]
     """Family of models."""
-    config: Annotated[str, tyro.conf.arg(metavar="NAME")]
-    """Name of a bundled configuration (clip-tiny, flamingo-3b ...; `loom list configs`) or path of a TOML file."""
+    config: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
+    """Name of a bundled configuration (clip-tiny, flamingo-3b ...; `loom list configs`) or path of a TOML file; with
+    --task, if not given, that of the task: vilbert-vqa ..."""
+    task: ViLBERTTask | None = None
+    """Task of a ViLBERT, as --set model.task=TASK; if not given, that of the configuration."""
     data: Annotated[tuple[str, ...], tyro.conf.arg(metavar="DATASET")] = ()
     """DATASET, NAME=DATASET or NAME=DATASET:SHARE; SHARE is its share of the samples, relative to 1 for the others. For
     lm: files with one JSON string per line."""
@@ -74,10 +82,10 @@ class Command:
 
     @staticmethod
     def missing(given: Set[str]) -> dict[str, str]:
-        """Return what is missing to train: datasets and a folder for checkpoints."""
-        if given & {"--dry-run", "--print-config"}:
-            return {}
-        needed = {"--data": "--data DATASET ...", "--out": "--out FOLDER"}
+        """Return what is missing to train: a configuration, datasets and a folder for checkpoints."""
+        needed = {} if given & {"--config", "--task"} else {"--config": "--config NAME"}
+        if not given & {"--dry-run", "--print-config"}:
+            needed |= {"--data": "--data DATASET ...", "--out": "--out FOLDER"}
         return {shown: "" for name, shown in needed.items() if name not in given}
 
     def run(self) -> int:
@@ -91,10 +99,11 @@ class Command:
 
         first = distributed.prints()
         reporter = self._reporter() if first else Reporter(quiet=True)
-        assignments = (*self.set, *self._loader_settings())
-        config = load_config(self.config, assignments, on_note=reporter.note)
+        assignments = (*self._task_settings(), *self.set, *self._loader_settings())
+        name = self.config or _CONFIGS[self.task or "pretrain"]
+        config = load_config(name, assignments, on_note=reporter.note)
         check_family(config, self.model)
-        typed = None if self.config.endswith(".toml") else {text.partition("=")[0].strip() for text in assignments}
+        typed = None if name.endswith(".toml") else {text.partition("=")[0].strip() for text in assignments}
         begun = None if self.out is None else latest(storage.join(self.out, RUN_FOLDER))
         config = registry.complete(config, typed, begun)
         registry.tables_of(config)
@@ -150,6 +159,12 @@ class Command:
             reasons = ", ".join(f"{reason} {count:,}" for reason, count in result.skipped.reasons.items())
             show(f"skipped: {result.skipped.count:,} samples ({reasons}); {self.out}/result.json lists them")
         show(f"checkpoint: {result.checkpoint}")
+
+    def _task_settings(self) -> list[str]:
+        """Return the assignment of --task; ConfigError for a family with one task."""
+        if self.task is not None and self.model != "vilbert":
+            raise ConfigError(f"--task with {self.model}, which has one task", remedy="leave --task out")
+        return [] if self.task is None else [f'model.task="{self.task}"']
 
     def _loader_settings(self) -> list[str]:
         settings = ["loader.verify=true"] * self.verify

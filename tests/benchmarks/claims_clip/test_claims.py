@@ -3,7 +3,7 @@
 import pytest
 
 from benchmarks.claims_clip.claims import Row
-from benchmarks.claims_clip.measure import Estimate
+from benchmarks.claims_common.estimates import Estimate
 
 ANY = Estimate(0.5, 0.4, 0.6)
 

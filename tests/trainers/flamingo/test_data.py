@@ -232,13 +232,13 @@ def test_a_benchmarks_sample_has_the_tokens_of_an_evaluations_prompt() -> None:
 @pytest.mark.parametrize(
     ("sample", "reason"),
     [
-        (asked(["red"], "Question: " + "what? " * 30), "long_prompt"),
+        (asked(["red"], "Question: " + "what? " * 30), "too_long"),
         (PairSample("k", jpeg(0), "", {data.QUESTION: {"prompt": "", "answers": []}}), "bad_record"),
         (PairSample("k", jpeg(0), "", {data.QUESTION: {"prompt": "", "answers": [1]}}), "bad_record"),
         (PairSample("k", jpeg(0), "", {data.QUESTION: "x"}), "bad_record"),
     ],
 )
-def test_a_sample_without_room_for_an_answer_or_of_another_form_is_skipped(sample: PairSample, reason: str) -> None:
+def test_a_sample_without_room_for_its_answer_or_of_another_form_is_skipped(sample: PairSample, reason: str) -> None:
     transform = data.FlamingoTransform(VOCABULARY, data.FlamingoDataConfig(pair_tokens=60), 16)
     with pytest.raises(SampleError, match=reason):
         transform(sample, np.random.default_rng(0))

@@ -56,7 +56,7 @@ class Runs:
     def config(self, *assignments: str, init: str | None = None, steps: int = 2) -> RunConfig:
         """Return the configuration of a small fine-tuning."""
         source = f"model.init={json.dumps(init or self.base)}"
-        own = [source, f"data.size={SIZE}", "data.pair_tokens=24", f"train.steps={steps}"]
+        own = [source, f"data.size={SIZE}", "data.pair_tokens=32", f"train.steps={steps}"]
         return load_config("flamingo-adapt", [*own, *SMALL, "train.checkpoint_every=2", *assignments])
 
 
@@ -66,13 +66,9 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Runs:
     folder = tmp_path_factory.mktemp("adapt")
     pairs = write_pairs(folder / "pairs", coloured_pairs(8))
     run("clip", load_config("clip-tiny", [*VIT, *SMALL]), [pairs], str(folder / "clip"))
-    base = [
-        "train.steps=1",
-        "model.pool=mean",
-        "model.gate=none",
-        f"model.vision.checkpoint={json.dumps(str(folder / 'clip'))}",
-    ]
-    run("flamingo", load_config("flamingo-tiny", [*base, *SMALL]), [f"align={pairs}"], str(folder / "base"))
+    vision = f"model.vision.checkpoint={json.dumps(str(folder / 'clip'))}"
+    shape = ["train.steps=1", "model.pool=mean", "model.gate=none"]
+    run("flamingo", load_config("flamingo-tiny", [*SMALL, vision, *shape]), [f"align={pairs}"], str(folder / "base"))
     coloured_okvqa(folder / "okvqa", 64)
     argv = ["benchmark-data", "okvqa", "--data", str(folder / "okvqa"), "--out", str(folder / "asked")]
     assert main.run(argv) == 0

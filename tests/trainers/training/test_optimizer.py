@@ -1,5 +1,6 @@
 """Parameter groups, weight decay, frozen parameters, and the learning rate of each step."""
 
+import dataclasses
 import itertools
 import math
 
@@ -90,6 +91,14 @@ def test_the_linear_schedule_falls_to_zero_and_the_constant_one_stays() -> None:
 @pytest.mark.parametrize("name", ["cosine", "linear", "constant"])
 def test_a_run_that_is_all_warmup_ends_at_the_peak(name: str) -> None:
     assert learning_rate(9, schedule(name, steps=10, warmup=10)) == 2.0
+
+
+def test_the_rate_drops_to_a_tenth_after_each_given_share_of_the_steps() -> None:
+    dropped = dataclasses.replace(schedule("constant"), lr_drops=(0.6, 0.8))
+    rates = [learning_rate(step, dropped) for step in (59, 60, 79, 80, 99)]
+    assert rates == pytest.approx([2.0, 0.2, 0.2, 0.02, 0.02])
+    with pytest.raises(ConfigError, match=r"lr_drops is \[1\.5\] .*give shares from 0 to 1"):
+        dataclasses.replace(dropped, lr_drops=(1.5,))
 
 
 def test_a_group_freezes_scales_and_exempts_the_names_that_fit() -> None:

@@ -42,4 +42,6 @@ def test_images_of_equal_score_are_no_hits() -> None:
 
 
 def test_the_evaluations_are_listed_by_name() -> None:
-    assert evaluations() == {"retrieval": retrieve}
+    found = evaluations()
+    assert found["retrieval"] is retrieve
+    assert set(found) == {"retrieval", "vqa", "refcoco"}

@@ -16,6 +16,7 @@ from corpusloom.trainers.jobs.train import run
 from corpusloom.trainers.training.config import RunConfig, config_names, load_config
 from corpusloom.trainers.vilbert.adapter import export
 from corpusloom.trainers.vilbert.config import data_config, model_config, objective_config
+from corpusloom.trainers.vilbert.downstream.model import TaskModel
 from corpusloom.trainers.vilbert.model import ViLBERT
 from corpusloom.trainers.vilbert.task import build_task, complete, load_evaluated
 from corpusloom.trainers.vilbert.tokenizer import make_tokenizer
@@ -147,7 +148,8 @@ def test_vilbert_published_has_the_papers_objective_and_the_public_codes_switche
 @pytest.mark.parametrize("name", [name for name in config_names() if name.startswith("vilbert-")])
 def test_each_shipped_configuration_builds(name: str) -> None:
     with torch.device("meta"):
-        assert isinstance(registry.build_model(load_config(name)), ViLBERT)
+        model = registry.build_model(load_config(name))
+    assert isinstance(model, TaskModel if load_config(name).model.get("task") else ViLBERT)
 
 
 @pytest.mark.parametrize(("key", "found"), [("feature_width", WIDTH), ("class_count", CLASSES)])

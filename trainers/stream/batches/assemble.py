@@ -80,7 +80,7 @@ def assemble(
         if place is None:
             continue
         try:
-            sample = reader.sample(place)
+            sample = reader.item(place)
             keys[at] = sample.key
             values = transform(sample, draws.of(place.epoch, sample.key))
         except SKIPPABLE as error:

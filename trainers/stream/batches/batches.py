@@ -202,7 +202,7 @@ class Batches:
         tried = min(stream.cursor.epoch_samples, TRIED)
         for place in stream.order.places(np.arange(running, running + tried)):
             try:
-                sample = stream.reader.sample(place)
+                sample = stream.reader.item(place)
                 return self.transform(sample, draws.of(place.epoch, sample.key))
             except SKIPPABLE as found:
                 error = error or found

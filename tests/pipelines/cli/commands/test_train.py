@@ -45,6 +45,18 @@ def test_a_configuration_of_another_family_is_refused_first(flags: list[str]) ->
         main.run(["train", "flamingo", "--config", "clip-tiny", *flags])
 
 
+def test_a_task_has_its_own_configuration_and_is_of_vilbert(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main.run(["train", "vilbert", "--task", "vqa", "--print-config"]) == 0
+    shown = json.loads(capsys.readouterr().out)
+    assert (shown["name"], shown["model"]["task"]) == ("vilbert-vqa", "vqa")
+    with pytest.raises(ConfigError, match="--task with clip, which has one task"):
+        main.run(["train", "clip", "--task", "vqa", "--config", "clip-tiny", "--print-config"])
+    with pytest.raises(ConfigError, match="--config NAME is missing"):
+        main.run(["train", "vilbert", "--print-config"])
+    with pytest.raises(ConfigError, match=r"data\.objective is of the pre-training"):
+        main.run(["train", "vilbert", "--task", "vqa", "--config", "vilbert-tiny", "--print-config"])
+
+
 def test_training_needs_a_folder_for_checkpoints() -> None:
     with pytest.raises(ConfigError, match=r"--out FOLDER is missing"):
         main.run(["train", "clip", "--config", "clip-tiny", "--data", "no/such/dataset"])

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from benchmarks.claims_clip.measure import estimate
+from benchmarks.claims_common.estimates import estimate
 
 
 def test_an_interval_is_about_that_of_independent_trials() -> None:

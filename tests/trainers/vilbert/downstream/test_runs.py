@@ -1,0 +1,147 @@
+"""Runs of downstream tasks: each head learns a small world, resumes bit for bit, and begins from a pre-trained run."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+
+from corpusloom.schemas.errors import ConfigError, InputError
+from corpusloom.trainers import registry
+from corpusloom.trainers.evaluation.batches import EvaluationSettings
+from corpusloom.trainers.jobs.dry_run import dry_run
+from corpusloom.trainers.jobs.evaluate import evaluate
+from corpusloom.trainers.jobs.train import run
+from corpusloom.trainers.training.config import load_config
+from corpusloom.trainers.vilbert.task import build_task, complete
+from tests.trainers.saved_weights import saved_weights
+from tests.trainers.vilbert.downstream.worlds import (
+    SMALL,
+    colours_of,
+    config,
+    questions_of,
+    write_images,
+    write_refcoco,
+    write_vqa,
+)
+
+IMAGES = range(1, 61)
+HELD_OUT = range(51, 61)
+TASKS = ("vqa", "refcoco")
+
+
+def annotations(task: str, folder: Path) -> tuple[list[str], list[str]]:
+    """Return the files of a task and the assignments that hold out the last ten images."""
+    if task == "vqa":
+        return write_vqa(folder, IMAGES), ["data.minval=20"]
+    return write_refcoco(folder, IMAGES, held_out=HELD_OUT), []
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_head_learns_a_small_world_and_its_choices_are_written(task: str, tmp_path: Path) -> None:
+    files, held_out = annotations(task, tmp_path / "annotations")
+    data = write_images(tmp_path / "regions", IMAGES)
+    steps = {"vqa": 60, "refcoco": 140}[task]
+    small = config(task, files, *held_out, f"train.steps={steps}", "train.checkpoint_every=1000")
+    figures = run("vilbert", small, [data], str(tmp_path / "run")).evaluation
+    assert figures["accuracy"] > 0.9, figures
+    assert figures["accuracy_chance"] < 0.6
+    settings = EvaluationSettings(annotations=tuple(files), split={"vqa": "minval", "refcoco": "val"}[task])
+    again = evaluate(task, str(tmp_path / "run"), data, settings, device="cpu", out=str(tmp_path / "out.json"))
+    assert again.figures["accuracy"] == figures["accuracy"]
+    name = {"vqa": "submission", "refcoco": "boxes"}[task]
+    rows = json.loads((tmp_path / f"out.{name}.json").read_text())
+    if task == "vqa":
+        right = {10 * image + number: row[1] for image in HELD_OUT for number, row in enumerate(questions_of(image))}
+        assert {row["question_id"] for row in rows} == set(right)
+        assert sum(right[row["question_id"]] == row["answer"] for row in rows) >= 0.9 * len(rows)
+    else:
+        corners = {10 * image + place: (place % 2 * 100, place // 2 * 100) for image in HELD_OUT for place in range(4)}
+        assert {row["ref_id"] for row in rows} == set(corners)
+        assert sum(tuple(row["bbox"][:2]) == corners[row["ref_id"]] for row in rows) >= 0.9 * len(rows)
+        assert all(row["bbox"][2:] == [100, 100] for row in rows)  # pixels of COCO's image, not of the dataset's
+
+
+def test_a_resumed_run_ends_with_the_same_weights(tmp_path: Path) -> None:
+    files, held_out = annotations("vqa", tmp_path / "annotations")
+    data = write_images(tmp_path / "regions", IMAGES)
+    small = config("vqa", files, *held_out, "model.dropout=0.1", "data.evaluate=off")
+    whole = run("vilbert", small, [data], str(tmp_path / "whole"))
+    shutil.copytree(tmp_path / "whole", tmp_path / "cut")
+    shutil.rmtree(tmp_path / "cut/checkpoints" / Path(whole.checkpoint or "").name)
+    again = run("vilbert", small, [data], str(tmp_path / "cut"))
+    assert again.resumed_at == 6
+    first, second = saved_weights(whole.checkpoint or ""), saved_weights(again.checkpoint or "")
+    assert first.keys() == second.keys()
+    assert all(torch.equal(tensor, second[name]) for name, tensor in first.items())
+
+
+def test_a_task_begins_with_the_streams_and_the_vocabulary_of_a_pre_trained_run(tmp_path: Path) -> None:
+    data = write_images(tmp_path / "regions", IMAGES)
+    plain = [item for item in SMALL if not item.startswith("train.precision")]
+    pretraining = load_config("vilbert-tiny", [*plain, "train.steps=1", "data.vocab_size=64"])
+    run("vilbert", pretraining, [data], str(tmp_path / "pretrained"))
+    files, held_out = annotations("vqa", tmp_path / "annotations")
+    init = tmp_path / "pretrained"
+    ready = complete(
+        load_config("vilbert-vqa", [f"model.init={init}", f"data.annotations={json.dumps(files)}", *held_out]),
+        {"model.init"},
+    )
+    assert ready.model["hidden"] == 32
+    assert ready.model["answers"] == 6
+    task = build_task(ready, {"regions": (data, 1.0)})
+    state, found = task.model.state_dict(), saved_weights(str(tmp_path / "pretrained/checkpoints/step-00000001"))
+    shared = state.keys() & found.keys()
+    assert all(torch.equal(state[name], found[name]) for name in shared)
+    assert all(name.startswith("head.") for name in state.keys() - shared)
+    assert (
+        task.attachments["tokenizer.json"]
+        == (registry.read_attachments(str(tmp_path / "pretrained"))["tokenizer.json"])
+    )
+
+
+def test_images_that_the_dataset_lacks_are_counted_or_refused(tmp_path: Path) -> None:
+    files, held_out = annotations("vqa", tmp_path / "annotations")
+    some = config("vqa", files, *held_out, "data.evaluate=off")
+    task = build_task(complete(some), {"regions": (write_images(tmp_path / "some", range(1, 31)), 1.0)})
+    assert "40 of 100 annotations are left out: the dataset lacks image 31, ..." in task.notes
+    with pytest.raises(InputError, match=r"none: has no sample of image 1, nor of any other .*give regions of these"):
+        build_task(complete(some), {"regions": (write_images(tmp_path / "none", range(101, 111)), 1.0)})
+
+
+def test_settings_that_do_not_fit_are_refused(tmp_path: Path) -> None:
+    files, held_out = annotations("vqa", tmp_path / "annotations")
+    data = write_images(tmp_path / "regions", IMAGES)
+    small = config("vqa", files, *held_out)
+    with pytest.raises(ConfigError, match="2 datasets, and the annotations of vqa are of one"):
+        build_task(complete(small), {"one": (data, 1.0), "two": (data, 1.0)})
+    with pytest.raises(ConfigError, match=r"^data\.annotations: no annotations"):
+        build_task(config("vqa", []), {"regions": (data, 1.0)})
+    with pytest.raises(ConfigError, match="task is 'vcq'"):
+        registry.tables_of(config("vqa", [], 'model.task="vcq"'))
+    run("vilbert", config("vqa", files, *held_out, "train.steps=1"), [data], str(tmp_path / "run"))
+    settings = EvaluationSettings(annotations=tuple(files))
+    with pytest.raises(ConfigError, match="the checkpoint is of the task vqa, not of refcoco"):
+        evaluate("refcoco", str(tmp_path / "run"), data, settings, device="cpu")
+    with pytest.raises(ConfigError, match="the checkpoint is of the task vqa, which has no alignment head"):
+        evaluate("retrieval", str(tmp_path / "run"), data, settings, device="cpu")
+    with pytest.raises(ConfigError, match=r"^--annotations: no annotations"):
+        evaluate("vqa", str(tmp_path / "run"), data, EvaluationSettings(), device="cpu")
+
+
+def test_questions_without_published_answers_give_a_submission_alone(tmp_path: Path) -> None:
+    files, held_out = annotations("vqa", tmp_path / "annotations")
+    data = write_images(tmp_path / "regions", IMAGES)
+    run("vilbert", config("vqa", files, *held_out, "train.steps=1"), [data], str(tmp_path / "run"))
+    out = str(tmp_path / "out.json")
+    found = evaluate("vqa", str(tmp_path / "run"), data, EvaluationSettings(annotations=(files[0],)), out=out)
+    assert found.figures == {"questions": 120.0, "skipped": 0.0, "left_out": 0.0}
+    assert len(json.loads((tmp_path / "out.submission.json").read_text())) == 120
+    assert colours_of(1) != colours_of(2)
+
+
+@pytest.mark.parametrize("task", TASKS)
+def test_a_plan_needs_no_annotations(task: str) -> None:
+    described = dry_run(config(task, []))
+    assert set(described["parameters"]["by_part"]) == {"streams", "head"}

@@ -1,0 +1,62 @@
+"""Evaluates a task model on annotations: figures, and the outputs as a submission takes them."""
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from tokenizers import Tokenizer
+from torch import Tensor, nn
+
+from corpusloom.trainers.evaluation.batches import EvaluationSettings, Figures, measure_batches
+from corpusloom.trainers.evaluation.samples import dataset_source
+from corpusloom.trainers.training.batches import to_device
+from corpusloom.trainers.vilbert.config import ViLBERTConfig
+from corpusloom.trainers.vilbert.downstream.config import TaskDataConfig
+from corpusloom.trainers.vilbert.downstream.join import JoinedAnnotations, join
+from corpusloom.trainers.vilbert.downstream.objective import predict
+from corpusloom.trainers.vilbert.downstream.task import DownstreamTask, TaskAnnotation
+from corpusloom.trainers.vilbert.downstream.transform import TaskTransform
+
+
+@dataclass(frozen=True, slots=True)
+class TaskTools:
+    """What an evaluation of a task model needs beside it."""
+
+    tokenizer: Tokenizer
+    data: TaskDataConfig
+    task: DownstreamTask
+
+
+def measure_annotations(
+    model: nn.Module,
+    shape: ViLBERTConfig,
+    tools: TaskTools,
+    path: str,
+    annotations: Sequence[TaskAnnotation],
+    settings: EvaluationSettings,
+    joined: JoinedAnnotations | None = None,
+) -> Figures:
+    """Return the figures of a model on annotations of the images of a dataset of regions.
+
+    `joined` is the result of their join, if it is known. Annotations without an image count nowhere; a note and the
+    figure `left_out` say how many there are.
+    """
+    joined = joined or join(path, annotations)
+    device = next(model.parameters()).device
+    transform = TaskTransform(tools.tokenizer, tools.data, shape, tools.task)
+
+    def measure(rows: Sequence[Mapping[str, np.ndarray]]) -> dict[str, Tensor]:
+        stacked = {name: torch.from_numpy(np.stack([row[name] for row in rows])) for name in rows[0]}
+        batch = to_device(stacked, device)
+        return {"number": batch["number"], **tools.task.measure(predict(model, batch), batch)}
+
+    with ExitStack() as closing:
+        source = dataset_source([path], transform, closing, limit=settings.limit, annotated=joined.rows)
+        found = measure_batches(source, measure, settings, device)
+    figures = tools.task.figures([annotations[number] for number in found.tensors["number"].tolist()], found)
+    values = {**figures.values, "skipped": float(len(found.skipped)), "left_out": float(joined.left_out)}
+    return replace(
+        figures, values=values, skipped=found.skipped, reused=found.reused, notes=(*joined.notes, *figures.notes)
+    )
