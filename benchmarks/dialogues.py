@@ -55,7 +55,7 @@ class BenchmarkConfig:
     """Folder of a finished `loom demo`."""
     out: str = "dialogues"
     """Folder of the results, in that of the demo."""
-    set: tuple[str, ...] = ("train.steps=600", "train.lr=5e-4", "train.batch_size=16", "train.threads=1")
+    set: tuple[str, ...] = ("train.steps=400", "train.lr=1e-3", "train.batch_size=16", "train.threads=1")
     """Changes of flamingo-adapt, KEY=VALUE, beside those that suit a picture of 64 pixels on a CPU."""
 
 

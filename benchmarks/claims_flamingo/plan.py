@@ -31,7 +31,7 @@ class Size:
     """Steps of the base run."""
 
 
-FULL, QUICK = Size(160, 24, 500, 240), Size(8, 3, 4, 4)
+FULL, QUICK = Size(160, 24, 500, 600), Size(8, 3, 4, 4)
 
 
 @dataclass(frozen=True, slots=True)
