@@ -44,19 +44,16 @@ class Command:
       loom eval zero-shot --checkpoint runs/clip --images holiday --classes names.txt
       loom eval zero-shot --checkpoint runs/clip --images animals --html animals.html
       loom eval zero-shot --checkpoint runs/clip --data evaluation/imagenet --templates prompts.txt
-      loom eval zero-shot --checkpoint clip-vit-base-patch32 --data evaluation/imagenet
       loom eval linear-probe --checkpoint runs/clip --images animals
       loom eval retrieval --checkpoint runs/clip --data dataset_flickr30k.json --images flickr30k-images
       loom eval retrieval --checkpoint runs/vilbert --data data/regions-val
       loom eval few-shot --checkpoint runs/flamingo --data data/pairs-val --shots 0 4 8 --seeds 3 --out captions.json
       loom eval few-shot --checkpoint runs/flamingo --data pets-val --pool pets --rices --classes pets.txt --ensemble 6
       loom eval few-shot --checkpoint runs/flamingo --benchmark okvqa --data okvqa --shots 0 4 8 16 32 --out okvqa.json
-      loom eval few-shot --checkpoint runs/adapted --benchmark okvqa --data okvqa --shots 0 --text-shots 0
       torchrun --nproc-per-node 8 -m corpusloom eval zero-shot --checkpoint runs/clip --data imagenet --out figures.json
       loom eval likelihood --checkpoint runs/lm --data texts.jsonl
       loom eval vqa --checkpoint runs/vqa --data data/regions --annotations questions.json --out vqa.json
-      loom eval refcoco --checkpoint runs/refcoco --data data/regions --annotations 'refs(unc).p' instances.json \\
-        --split testA
+      loom eval refcoco --checkpoint runs/refcoco --data data/regions --annotations 'refs(unc).p' instances.json
       loom eval zero-shot --checkpoint runs/tuned --interpolate clip-vit-base-patch32:0.5 --data evaluation/imagenet
     """
 

@@ -4,7 +4,7 @@ import dataclasses
 import json
 from collections.abc import Set
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
 import tyro
 
@@ -43,6 +43,7 @@ class Command:
         --set model.init=runs/vilbert 'data.annotations=["questions.json", "annotations.json"]'
     """
 
+    MAIN: ClassVar[str] = "task config data out set print-config dry-run world-size device-memory device json"
     model: Annotated[Family, tyro.conf.Positional]
     """Family of models."""
     config: Annotated[str | None, tyro.conf.arg(metavar="NAME")] = None
