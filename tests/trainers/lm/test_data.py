@@ -79,7 +79,8 @@ def test_other_texts_and_too_few_are_refused() -> None:
     assert next(stream(1, ids=IDS[:6]))["tokens"].tolist() == [[0, 1, 2, 3, 4, 5]]
 
 
-def test_the_start_of_a_run_tells_the_texts_and_the_samples_per_step() -> None:
-    train = load_config("lm-tiny", ["train.accumulate=3"]).train
+def test_the_start_of_a_run_tells_the_texts_the_samples_per_step_and_the_threads() -> None:
+    train = load_config("lm-tiny", ["train.accumulate=3", "train.threads=3"]).train
     start = describe_start(torch.nn.Linear(1, 1), stream(), train, name="lm", device=torch.device("cpu"), resumed_at=0)
     assert (start.datasets, start.samples_per_step) == ({"texts.jsonl": 20}, 6)
+    assert start.device == "cpu, 3 threads"  # those of the run, which are set after this line

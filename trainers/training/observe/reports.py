@@ -176,7 +176,7 @@ def describe_start(
     rows = sum(getattr(getattr(part, "plan", part), "batch_size", 0) for part in batches)
     return RunStart(
         name=name,
-        device=_device_words(device),
+        device=_device_words(device, config.threads or torch.get_num_threads()),
         ranks=distributed.world_size(),
         plan="" if mesh is None else " x ".join(f"{size} {way}" for way, size in zip(WAYS, mesh.shape, strict=True)),
         precision=config.precision,
@@ -200,8 +200,7 @@ def dataset_sizes(stream: Any) -> dict[str, int]:
     return sizes
 
 
-def _device_words(device: torch.device) -> str:
+def _device_words(device: torch.device, threads: int) -> str:
     if device.type == "cuda":
         return f"{device}, {torch.cuda.get_device_name(device)}"
-    threads = torch.get_num_threads()
     return f"{device}, {threads} thread{'s' if threads > 1 else ''}"
