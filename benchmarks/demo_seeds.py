@@ -16,7 +16,7 @@ from corpusloom.pipelines.cli.demo.folder import DemoFolder
 from corpusloom.pipelines.cli.demo.lanes import run_of
 from corpusloom.pipelines.cli.run_training import run_training
 from corpusloom.pipelines.demo.grammar import attributes_of
-from corpusloom.pipelines.demo.sites import EXAM_PAGES, PICTURES
+from corpusloom.pipelines.demo.sites import EXAM_PICTURES
 from corpusloom.pipelines.engine.progress import Reporter
 from corpusloom.trainers.evaluation.batches import EvaluationSettings
 from corpusloom.trainers.flamingo.prompts.same_page import TRIALS, page_figures
@@ -67,8 +67,8 @@ def flamingo_figures(demo: DemoFolder, run: str) -> dict[str, float]:
 def vilbert_figures(demo: DemoFolder, run: str) -> dict[str, float]:
     """Return the figures of a ViLBERT's retrieval among the images of the exam, and those of the linear floor."""
     known, asked = demo.path("datasets", "regions"), demo.path("datasets", "exam-regions")
-    found = evaluate("retrieval", run, asked, EvaluationSettings(limit=EXAM_PAGES * PICTURES)).figures
-    floor = floor_of_retrieval(known, asked, EXAM_PAGES * PICTURES)
+    found = evaluate("retrieval", run, asked, EvaluationSettings(limit=EXAM_PICTURES)).figures
+    floor = floor_of_retrieval(known, asked, EXAM_PICTURES)
     return dict(found) | {f"floor_{name}": value for name, value in floor.items()}
 
 

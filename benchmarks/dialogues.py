@@ -63,7 +63,7 @@ def pictures(split: str, count: int) -> list[Picture]:
     """Return new pictures of random classes, also of those that no page shows."""
     first = FIRST_SEED + 1_000_000 * SPLITS.index(split)
     rng = np.random.default_rng(first)
-    labels = [f"{colour} {shape}" for shape in drawing.SHAPES for colour in drawing.COLOURS]
+    labels = drawing.combinations()
     return [drawing.make_picture(str(label), first + n) for n, label in enumerate(rng.choice(labels, count))]
 
 
@@ -88,21 +88,21 @@ def write_picture(folder: Path, split: str, number: int, picture: Picture) -> Pa
 
 def write_visdial(folder: Path) -> None:
     """Write the training and the validation split in VisDial's format; all answers are the candidates of a question."""
-    asked = list(ASPECTS)
     for split, count in (("train", DIALOGUES), ("val", DIALOGUES // 10)):
         rows = []
         for number, picture in enumerate(pictures(split, count)):
             write_picture(folder, split, number, picture)
-            turns = []
-            for question in questions_for(number, TURNS):
-                right = ANSWERS.index(answer_to(picture, question))
-                options = list(range(len(ANSWERS)))
-                turns.append(
-                    {"question": asked.index(question), "answer": right, "answer_options": options, "gt_index": right}
-                )
+            turns = [_turn(picture, question) for question in questions_for(number, TURNS)]
             rows.append({"image_id": number, "caption": "", "dialog": turns})
-        data = {"data": {"dialogs": rows, "questions": asked, "answers": ANSWERS}}
+        data = {"data": {"dialogs": rows, "questions": [*ASPECTS], "answers": ANSWERS}}
         (folder / f"visdial_1.0_{split}.json").write_text(json.dumps(data))
+
+
+def _turn(picture: Picture, question: str) -> dict[str, object]:
+    """Return a question and its answer as VisDial has them: numbers in the lists of questions and of answers."""
+    right = ANSWERS.index(answer_to(picture, question))
+    options = list(range(len(ANSWERS)))
+    return {"question": [*ASPECTS].index(question), "answer": right, "answer_options": options, "gt_index": right}
 
 
 def loom(*arguments: str) -> None:
@@ -130,10 +130,8 @@ def fine_tune(config: BenchmarkConfig, folder: Path) -> str:
 def ask(session: Session, picture: Picture, path: Path, questions: Sequence[str]) -> tuple[list[str], int]:
     """Show a picture and ask questions; return the lines of the dialogue, and how many replies are right."""
     session.add_image(str(path))
-    lines, right = (
-        [f"*{picture.size} {picture.colour} {picture.shape}, {picture.pattern} {picture.background} paper*"],
-        0,
-    )
+    lines = [f"*{picture.size} {picture.colour} {picture.shape}, {picture.pattern} {picture.background} paper*"]
+    right = 0
     for question in questions:
         reply, wanted = session.ask(question).text, answer_to(picture, question)
         right += reply == wanted

@@ -4,12 +4,10 @@ All captions of a page have one template, so an earlier caption tells the form o
 depend on a page's number alone.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
-
-from corpusloom.pipelines.demo import drawing, grammar
+from corpusloom.pipelines.demo import drawing, grammar, sites
 from corpusloom.schemas.identity import make_key
 
 PICTURES = 9
@@ -38,7 +36,7 @@ class WorldPage:
 
 def make_pages(first_seed: int, count: int, pictures: int = PICTURES) -> Iterator[WorldPage]:
     """Yield pages of `pictures` pictures each; classes come in rounds, each in a random order."""
-    labels = _labels(count * pictures, first_seed)
+    labels = sites.shuffled_labels(count * pictures, first_seed)
     for page in range(count):
         style, start = grammar.house_style(page), page * pictures
         drawn = [drawing.make_picture(labels[start + at], first_seed + start + at) for at in range(pictures)]
@@ -49,10 +47,3 @@ def make_pages(first_seed: int, count: int, pictures: int = PICTURES) -> Iterato
 
 def _jpg(picture: drawing.Picture) -> bytes:
     return drawing.encode(drawing.draw(picture), "jpg")
-
-
-def _labels(count: int, seed: int) -> Sequence[str]:
-    """Return class labels in rounds of all classes: all are equally frequent, and none predicts the next."""
-    rng, classes = np.random.default_rng(seed), drawing.classes()
-    rounds = -(-count // len(classes))
-    return [str(label) for _ in range(rounds) for label in rng.permutation(classes)][:count]

@@ -69,10 +69,15 @@ class Picture:
         return f"{self.colour} {self.shape}"
 
 
+def combinations() -> list[str]:
+    """Return all classes, colours by shapes, also those that no page shows."""
+    return [f"{colour} {shape}" for shape in SHAPES for colour in COLOURS]
+
+
 def classes() -> list[str]:
     """Return the classes that pages show, in order."""
-    pairs = ((colour, shape) for shape in SHAPES for colour in COLOURS)
-    return [f"{colour} {shape}" for colour, shape in pairs if (colour, shape) not in UNSEEN]
+    unseen = {f"{colour} {shape}" for colour, shape in UNSEEN}
+    return [label for label in combinations() if label not in unseen]
 
 
 def make_picture(label: str, seed: int) -> Picture:

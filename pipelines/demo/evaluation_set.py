@@ -10,7 +10,7 @@ from corpusloom.schemas import storage
 
 def write_zero_shot(folder: str, pictures: list[drawing.Picture]) -> None:
     """Write pictures with the numbers of their classes: test/0.tar, classnames.txt, templates."""
-    labels = [f"{colour} {shape}" for shape in drawing.SHAPES for colour in drawing.COLOURS]
+    labels = drawing.combinations()
     names = labels if any(p.label not in drawing.classes() for p in pictures) else drawing.classes()
     drawn = ((names.index(picture.label), drawing.encode(drawing.draw(picture), "jpg")) for picture in pictures)
     write_split(folder, "test", drawn)

@@ -22,6 +22,7 @@ PICTURES = 8
 """Pictures per page, on average."""
 PAGES_PER_INDEX = 10
 EXAM_PAGES = 20
+EXAM_PICTURES = EXAM_PAGES * PICTURES
 EXAM_SEED = 3_000_000
 _GIF = base64.b64decode("R0lGODlhAQABAIAAAAAAAP///yH5BAEAAAAALAAAAAABAAEAAAIBRAA7")
 
@@ -96,12 +97,12 @@ def _add_exam(world: World, pages: int, pictures: int) -> None:
     world.exam_seeds.append(world.seeds.pop())
 
 
-def shuffled_labels(count: int) -> list[str]:
+def shuffled_labels(count: int, seed: int = 2204) -> list[str]:
     """Return `count` class labels in rounds of all classes, each round in a random order.
 
     So all classes are equally frequent, and no class predicts the next.
     """
-    rng = np.random.default_rng(2204)
+    rng = np.random.default_rng(seed)
     rounds = -(-count // len(drawing.classes()))
     return [str(label) for _ in range(rounds) for label in rng.permutation(drawing.classes())][:count]
 

@@ -24,7 +24,7 @@ def texts(pages: int = PAGES) -> Iterator[str]:
     Every second page has <image> tags; after each page comes one caption alone. So the language model learns the form
     of the texts here, and Flamingo's training need only teach it the images.
     """
-    labels = [f"{colour} {shape}" for shape in drawing.SHAPES for colour in drawing.COLOURS]
+    labels = drawing.combinations()
     for page in range(pages):
         seed = FIRST_SEED + 10 * page
         chosen = np.random.default_rng(seed).choice(labels, 5)  # random, so that no class predicts the next

@@ -11,7 +11,7 @@ from corpusloom.pipelines.cli.demo.lanes import fewer_steps
 from corpusloom.pipelines.cli.demo.result import Gate
 from corpusloom.pipelines.demo import drawing, grammar
 from corpusloom.pipelines.demo.evaluation_set import write_captioned, write_zero_shot
-from corpusloom.pipelines.demo.sites import EXAM_PAGES, PICTURES
+from corpusloom.pipelines.demo.sites import EXAM_PICTURES
 from corpusloom.schemas import storage
 
 CHANCE_FACTOR = 26.0
@@ -21,7 +21,7 @@ RETRIEVED = 0.62
 RIGHT_IMAGE_SHARE = 2 / 3
 """Share of captions, at least, that Flamingo must find likelier with the right image than with a wrong one."""
 COLOUR_NAMED, SHAPE_NAMED, F1_GAIN = 0.85, 0.4, 0.15
-"""What Flamingo's captions must reach: shares with the right colour and shape, and the word F1 gained by one shot."""
+"""Least figures of Flamingo's captions: shares with the right colour and shape, and the word F1 gained by one shot."""
 
 
 def examine_models(demo: DemoFolder) -> list[Gate]:
@@ -35,7 +35,7 @@ def examine_models(demo: DemoFolder) -> list[Gate]:
     zero = evaluate_once(demo, "zero-shot", "clip", seen)
     ceiling = measure_ceiling_once(demo, seen)
     combined = evaluate_once(demo, "zero-shot", "clip", unseen)
-    images = 20 if demo.quick else EXAM_PAGES * PICTURES
+    images = 20 if demo.quick else EXAM_PICTURES
     ranked = evaluate_once(demo, "retrieval", "vilbert", demo.path("datasets", "exam-regions"), images)
     gates = [
         make_gate("clip zero-shot top-1", zero, "top1", zero["chance"] * CHANCE_FACTOR),

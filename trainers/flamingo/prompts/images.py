@@ -16,7 +16,7 @@ from corpusloom.trainers.stream.samples.typed import PairSample
 IMAGE_ENDINGS = tuple(f".{name}" for name in (*IMAGE_EXTENSIONS, "jpeg"))
 IMAGES_ONLY = f"give an image, such as {', '.join(IMAGE_ENDINGS)}"
 READ = f"{IMAGES_ONLY}, a video ({', '.join(VIDEO_ENDINGS)}) or a folder of frames"
-"""What can be read, as a remedy."""
+"""Remedy that names the files that can be read."""
 
 
 def read_image(path: str, transform: FlamingoTransform) -> np.ndarray:

@@ -22,7 +22,7 @@ from corpusloom.trainers.vilbert.downstream.transform import TaskTransform
 
 @dataclass(frozen=True, slots=True)
 class TaskTools:
-    """What an evaluation of a task model needs beside it."""
+    """Vocabulary, data configuration and task of a model that is evaluated."""
 
     tokenizer: Tokenizer
     data: TaskDataConfig

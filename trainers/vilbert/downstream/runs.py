@@ -87,7 +87,7 @@ def example(config: RunConfig, rows: int) -> dict[str, Any]:
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
-    """What training and evaluation share."""
+    """Dataset, shape and tools of a run, for its training and its evaluation."""
 
     path: str
     shape: ViLBERTConfig

@@ -12,7 +12,7 @@ from corpusloom.trainers.stream.samples.typed import RegionsSample
 
 
 class TaskAnnotation(Protocol):
-    """What the tasks' annotations have in common."""
+    """Interface of an annotation of any task."""
 
     @property
     def number(self) -> int:
