@@ -2,7 +2,6 @@
 
 import hashlib
 import io
-import shutil
 import tarfile
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -12,9 +11,9 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.claims_clip.emoji import Emoji
+from benchmarks.claims_common.datasets import write_indexed
 from corpusloom.pipelines.filters.align_captions import CaptionConfig, measure_caption, rules
 from corpusloom.schemas.verdicts import Kept, decide
-from corpusloom.trainers.stream.foreign.index_tars import index_tars
 
 TEMPLATES = ("{c}", "{c} icon", "a picture of {c}", "emoji of {c}", "a small drawing of {c}", "{c} in colour")
 """Captions name their picture in one of these ways; zero-shot classification uses the same as its ensemble."""
@@ -70,16 +69,13 @@ def by_rules(pairs: Sequence[Pair]) -> list[Pair]:
 
 def write_dataset(pairs: Iterable[Pair], folder: Path) -> str:
     """Write tars of KEY.png and KEY.txt, and their index; return the index's path. A finished dataset is kept."""
-    index = folder / "index"
-    if (index / "manifest.json").exists():
-        return str(index)
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    ordered = sorted(pairs, key=lambda pair: pair.key)
-    for start in range(0, len(ordered), PER_TAR):
-        _write_tar(ordered[start : start + PER_TAR], folder / f"{start // PER_TAR:05d}.tar")
-    index_tars([str(folder / "*.tar")], str(index), kind="pairs")
-    return str(index)
+
+    def write(folder: Path) -> None:
+        ordered = sorted(pairs, key=lambda pair: pair.key)
+        for start in range(0, len(ordered), PER_TAR):
+            _write_tar(ordered[start : start + PER_TAR], folder / f"{start // PER_TAR:05d}.tar")
+
+    return write_indexed(folder, "pairs", write)
 
 
 def _write_tar(pairs: Iterable[Pair], path: Path) -> None:

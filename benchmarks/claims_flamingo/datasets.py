@@ -1,14 +1,13 @@
 """Datasets of the world's pages: interleaved pages, and their pictures as pairs, as tars with an index."""
 
 import json
-import shutil
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
+from benchmarks.claims_common.datasets import write_indexed
 from benchmarks.claims_flamingo.world import WorldPage
 from corpusloom.pipelines.store.dataset.tars import write_shard
 from corpusloom.schemas.identity import make_key
-from corpusloom.trainers.stream.foreign.index_tars import index_tars
 
 Sample = tuple[str, Mapping[str, bytes]]
 
@@ -36,10 +35,8 @@ def pairs(pages: Iterable[WorldPage]) -> Iterator[Sample]:
 
 def write_dataset(samples: Iterable[Sample], folder: Path, kind: str) -> str:
     """Write one tar of samples and its index; return the index's path. A finished dataset is kept."""
-    index = folder / "index"
-    if not (index / "manifest.json").exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
+
+    def write(folder: Path) -> None:
         write_shard(str(folder / "00000.tar"), sorted(samples, key=lambda sample: sample[0]))
-        index_tars([str(folder / "00000.tar")], str(index), kind=kind)
-    return str(index)
+
+    return write_indexed(folder, kind, write)

@@ -35,7 +35,7 @@ class WordRidge:
 
     def scores(self, features: np.ndarray, texts: Sequence[str]) -> np.ndarray:
         """Return the cosine of an image's predicted words with those of each text, (M, D) -> (M, C)."""
-        predicted, named = _with_one(features) @ self.weights, bags(texts, self.vocabulary) * self.rarity
+        predicted, named = with_one(features) @ self.weights, bags(texts, self.vocabulary) * self.rarity
         norms = np.linalg.norm(predicted, axis=1, keepdims=True) * np.linalg.norm(named, axis=1)
         return np.asarray(predicted @ named.T / np.maximum(norms, 1e-9))
 
@@ -45,11 +45,18 @@ def fit_word_ridge(features: np.ndarray, captions: Sequence[str], penalty: float
     vocabulary = {word: at for at, word in enumerate(sorted(set().union(*map(words_of, captions))))}
     found = bags(captions, vocabulary)
     rarity = np.log(len(captions) / (found > 0).sum(0))
-    rows = _with_one(features)
-    gram = rows.T @ rows + penalty * np.eye(rows.shape[1])
-    return WordRidge(vocabulary, rarity, np.linalg.solve(gram, rows.T @ (found * rarity)))
+    return WordRidge(vocabulary, rarity, ridge_weights(features, found * rarity, penalty))
 
 
-def _with_one(features: np.ndarray) -> np.ndarray:
+def ridge_weights(features: np.ndarray, targets: np.ndarray, penalty: float) -> np.ndarray:
+    """Return the weights, (D + 1, W), that minimise squared error plus `penalty` times their squares: (N, D), (N, W).
+
+    The last row is the bias; it has the same penalty.
+    """
+    rows = with_one(features)
+    return np.asarray(np.linalg.solve(rows.T @ rows + penalty * np.eye(rows.shape[1]), rows.T @ targets))
+
+
+def with_one(features: np.ndarray) -> np.ndarray:
     """Append a column of ones, in double precision."""
     return np.concatenate([features.astype(np.float64), np.ones((len(features), 1))], 1)

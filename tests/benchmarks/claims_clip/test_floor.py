@@ -2,7 +2,8 @@
 
 import numpy as np
 
-from benchmarks.claims_clip.floor import linear_scores, words_of
+from benchmarks.claims_clip.floor import linear_scores
+from corpusloom.trainers.evaluation.word_ridge import words_of
 
 COLOURS = {"red": (200, 30, 30), "green": (30, 200, 30), "blue": (30, 30, 200)}
 

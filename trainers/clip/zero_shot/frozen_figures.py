@@ -17,6 +17,7 @@ from corpusloom.trainers.clip.task import load_clip
 from corpusloom.trainers.evaluation.batches import EvaluationSettings, read_all
 from corpusloom.trainers.evaluation.figures import share
 from corpusloom.trainers.evaluation.samples import dataset_source
+from corpusloom.trainers.evaluation.word_ridge import ridge_weights, with_one
 from corpusloom.trainers.stream.samples.typed import PairSample, TypedSample
 
 Labelled = tuple[Tensor, list[Mapping[str, str]]]
@@ -76,7 +77,7 @@ def _ridge_figure(kind: str, known: Labelled, asked: Labelled) -> Iterator[tuple
     names = sorted(set(values))
     weights = ridge(features, torch.tensor([names.index(value) for value in values]), len(names))
     features, values = _having(kind, asked)
-    found = (_with_one(features).double() @ weights).argmax(1).tolist()
+    found = (with_one(features.numpy()) @ weights.numpy()).argmax(1).tolist()
     hits = torch.tensor([names[place] == value for place, value in zip(found, values, strict=True)])
     yield from share(f"{kind}_named", hits, 1 / len(names))
 
@@ -93,12 +94,5 @@ def ridge(features: Tensor, labels: Tensor, classes: int, strength: float = RIDG
 
     (N, D), (N,) int. The last row is the bias; it has the same weight of the norm.
     """
-    rows = _with_one(features).double()
-    targets = torch.nn.functional.one_hot(labels, classes).double()
-    gram = rows.T @ rows + strength * torch.eye(rows.shape[1], dtype=torch.float64)
-    return torch.linalg.solve(gram, rows.T @ targets)
-
-
-def _with_one(features: Tensor) -> Tensor:
-    """Append a column of ones."""
-    return torch.cat([features, features.new_ones(len(features), 1)], 1)
+    targets = torch.nn.functional.one_hot(labels, classes).numpy()
+    return torch.from_numpy(ridge_weights(features.numpy(), targets, strength))
