@@ -34,7 +34,7 @@ class TaskTransform:
             raise ConfigError("ViLBERT trains on regions", where="--data", remedy="loom build regions --from DATASET")
         check_width("feature_width", self.shape.feature_width, sample.features.shape[1], sample.key)
         return {
-            "number": np.int64(item.annotation.number),
+            "number": np.array(item.annotation.number),
             **text_inputs(self.tokenizer, item.annotation.text, self.data.tokens),
             **region_inputs(sample, self.data.regions),
             **self.task.targets(item.annotation, sample),
