@@ -9,7 +9,7 @@ from torch import Tensor
 from corpusloom.trainers.evaluation.batches import Figures
 from corpusloom.trainers.evaluation.finished import Measured
 from corpusloom.trainers.stream.samples.typed import RegionsSample
-from corpusloom.trainers.vilbert.downstream.texts import Text
+from corpusloom.trainers.vilbert.downstream.texts import ModelText
 
 
 class TaskAnnotation(Protocol):
@@ -28,7 +28,7 @@ class TaskAnnotation(Protocol):
         """Name of the image without its ending, or the number at the end of this name."""
 
     @property
-    def text(self) -> Text:
+    def text(self) -> ModelText:
         """Text that stands beside the image, or the texts among which the model chooses."""
 
 

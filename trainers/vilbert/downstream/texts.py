@@ -22,11 +22,11 @@ class Choices:
     """The choices: segment 1."""
 
 
-Text = str | Choices
+ModelText = str | Choices
 """What stands beside an image."""
 
 
-def text_inputs(tokenizer: Tokenizer, text: Text, length: int) -> dict[str, np.ndarray]:
+def text_inputs(tokenizer: Tokenizer, text: ModelText, length: int) -> dict[str, np.ndarray]:
     """Return `tokens` and `token_mask`, (T,), of one text; of choices, (C, T), and their `segments`."""
     pad = token_id(tokenizer, "[PAD]")
     if isinstance(text, str):
@@ -37,7 +37,7 @@ def text_inputs(tokenizer: Tokenizer, text: Text, length: int) -> dict[str, np.n
     return {"tokens": tokens, "token_mask": tokens != pad, "segments": segments}
 
 
-def texts_of(text: Text) -> Iterator[str]:
+def texts_of(text: ModelText) -> Iterator[str]:
     """Yield all texts of an annotation, from which a vocabulary may be learnt."""
     if isinstance(text, str):
         yield text
