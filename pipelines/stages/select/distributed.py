@@ -158,7 +158,7 @@ def score_named(_: bytes, values: list[bytes], ranks: Mapping[int, int]) -> Iter
 
 
 @dataclass(kw_only=True, eq=False)
-class CountTokens(beam.PTransform):
+class ScoreTokens(beam.PTransform):
     """Score heads with the occurrences of their rarest token and the rank of this number.
 
     Keys and names are shuffled, then one number per head. The ranks are a side input with one entry per number of
@@ -292,7 +292,7 @@ def transform(step: Step) -> beam.PTransform:
         case select_steps.CountDistinct():
             made = CountDistinct(by=step.by, of=step.of, score=step.score)
         case select_steps.CountTokens():
-            made = CountTokens()
+            made = ScoreTokens()
     return step.label >> made
 
 
