@@ -34,10 +34,10 @@ class Attention(nn.Module):
 
     def forward(self, query: Tensor, key: Tensor, value: Tensor, mask: Tensor) -> Tensor:
         """Return the mixed values: (B, Q, W), (B, K, W), (B, K, W), additive mask (B, 1, 1, K) -> (B, Q, W)."""
-        parts = (split_heads(tensor, self.heads) for tensor in (query, key, value))
+        q, k, v = (split_heads(tensor, self.heads) for tensor in (query, key, value))
         dropout = self.dropout if self.training else 0.0
         mask = mask.to(query.dtype)  # torch 2.13 on CPUs reads a float32 mask wrongly beside double precision
-        mixed = F.scaled_dot_product_attention(*parts, attn_mask=mask, dropout_p=dropout)
+        mixed = F.scaled_dot_product_attention(q, k, v, attn_mask=mask, dropout_p=dropout)
         return mixed.transpose(1, 2).flatten(2)
 
 
