@@ -25,7 +25,7 @@ def split_heads(tensor: Tensor, heads: int) -> Tensor:
     return tensor.unflatten(-1, (heads, -1)).transpose(1, 2)
 
 
-class Attention(nn.Module):
+class MultiHeadAttention(nn.Module):
     """Multi-head attention over queries, keys and values; it has no weights of its own."""
 
     def __init__(self, heads: int, dropout: float) -> None:
@@ -52,20 +52,20 @@ def attention_weights(query: Tensor, key: Tensor, heads: int, mask: Tensor) -> T
 def recorded_attention(model: nn.Module) -> Iterator[dict[str, Tensor]]:
     """Yield a dictionary that receives the attention weights of the model's next forward passes.
 
-    Its keys are the names of the model's `Attention` modules, such as text_layers.0.attention. Its values are (B, A, Q,
+    Its keys are the names of the model's `MultiHeadAttention` modules, such as text_layers.0.attention. Its values are (B, A, Q,
     K); a later pass replaces those of an earlier one. The forward pass stays as it is: the weights are computed beside
     it from the queries and keys that it uses, without dropout.
     """
     found: dict[str, Tensor] = {}
 
-    def record(name: str, module: Attention, inputs: tuple[Any, ...]) -> None:
+    def record(name: str, module: MultiHeadAttention, inputs: tuple[Any, ...]) -> None:
         query, key, _, mask = inputs
         found[name] = attention_weights(query.detach(), key.detach(), module.heads, mask)
 
     handles = [
         module.register_forward_pre_hook(lambda module, inputs, name=name: record(name, module, inputs))
         for name, module in model.named_modules()
-        if isinstance(module, Attention)
+        if isinstance(module, MultiHeadAttention)
     ]
     try:
         yield found

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from corpusloom.trainers.vilbert.config import ViLBERTConfig
-from corpusloom.trainers.vilbert.model.attention import Attention
+from corpusloom.trainers.vilbert.model.attention import MultiHeadAttention
 
 LAYER_NORM_EPS = 1e-12
 
@@ -42,7 +42,7 @@ class StreamLayer(nn.Module):
 
     def __init__(self, width: int, heads: int, ffw: int, dropout: float) -> None:
         super().__init__()
-        self.attention = Attention(heads, dropout)
+        self.attention = MultiHeadAttention(heads, dropout)
         self.query, self.key, self.value = (nn.Linear(width, width) for _ in range(3))
         self.output = Residual(width, width, dropout)
         self.ffw = FeedForward(width, ffw, dropout)
@@ -58,7 +58,7 @@ class Connection(nn.Module):
     def __init__(self, config: ViLBERTConfig) -> None:
         super().__init__()
         width = config.co_hidden
-        self.t_attention, self.v_attention = (Attention(config.co_heads, config.dropout) for _ in range(2))
+        self.t_attention, self.v_attention = (MultiHeadAttention(config.co_heads, config.dropout) for _ in range(2))
         self.v_query, self.v_key, self.v_value = (nn.Linear(config.v_hidden, width) for _ in range(3))
         self.t_query, self.t_key, self.t_value = (nn.Linear(config.hidden, width) for _ in range(3))
         self.v_output = Residual(width, config.v_hidden, config.dropout)

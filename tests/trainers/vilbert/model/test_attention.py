@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from corpusloom.trainers.vilbert.downstream.model import TaskModel
-from corpusloom.trainers.vilbert.model.attention import Attention, additive, recorded_attention
+from corpusloom.trainers.vilbert.model.attention import MultiHeadAttention, additive, recorded_attention
 from tests.trainers.vilbert.small import REGIONS, TOKENS, random_inputs, small_config, small_model
 
 ONE = {"streams": 1, "v_hidden": 24, "co_hidden": 24}
@@ -15,7 +15,7 @@ def test_recorded_weights_times_values_are_the_fused_output(changes: dict[str, i
     model, calls = small_model(**changes).double(), {}
     inputs = {name: value.double() if value.is_floating_point() else value for name, value in random_inputs().items()}
     for name, module in model.named_modules():
-        if isinstance(module, Attention):
+        if isinstance(module, MultiHeadAttention):
             module.register_forward_hook(lambda _, given, mixed, name=name: calls.update({name: (given[2], mixed)}))
     with torch.no_grad(), recorded_attention(model) as weights:
         model(**inputs)
@@ -69,7 +69,7 @@ def test_recording_changes_no_output_and_works_for_task_models() -> None:
 
 def test_dropout_of_attention_is_for_training_alone() -> None:
     torch.manual_seed(0)
-    attention, values = Attention(2, 0.5), torch.randn(1, 6, 8)
+    attention, values = MultiHeadAttention(2, 0.5), torch.randn(1, 6, 8)
     mask = additive(torch.ones(1, 6, dtype=torch.bool))
     assert not torch.equal(attention(values, values, values, mask), attention(values, values, values, mask))
     attention.eval()
