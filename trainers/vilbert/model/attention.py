@@ -52,9 +52,9 @@ def attention_weights(query: Tensor, key: Tensor, heads: int, mask: Tensor) -> T
 def recorded_attention(model: nn.Module) -> Iterator[dict[str, Tensor]]:
     """Yield a dictionary that receives the attention weights of the model's next forward passes.
 
-    Its keys are the names of the model's `MultiHeadAttention` modules, such as text_layers.0.attention. Its values are (B, A, Q,
-    K); a later pass replaces those of an earlier one. The forward pass stays as it is: the weights are computed beside
-    it from the queries and keys that it uses, without dropout.
+    Its keys are the names of the model's `MultiHeadAttention` modules, such as text_layers.0.attention. Its values are
+    (B, A, Q, K); a later pass replaces those of an earlier one. The forward pass stays as it is: the weights are
+    computed beside it from the queries and keys that it uses, without dropout.
     """
     found: dict[str, Tensor] = {}
 
