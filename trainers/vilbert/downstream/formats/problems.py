@@ -8,6 +8,7 @@ import hashlib
 import posixpath
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from corpusloom.schemas.errors import InputError
@@ -82,16 +83,12 @@ def _problems(path: str, number: int, row: RawRecord, first: int) -> Iterator[Pr
         if len(texts) != CHOICES:
             raise InputError(f"record {number}: {len(texts)} {kind}, not {CHOICES}", where=path, remedy=_REMEDY)
     right, reason = (_label(row, f"{kind}_label") for kind in ("answer", "rationale"))
-    shared = {
-        "question": key,
-        "image": posixpath.splitext(posixpath.basename(str(row["img_fn"])))[0],
-        "objects": len(objects),
-        "split": key.partition("-")[0],
-    }
-    yield Problem(first, f"{key}/answer", text=Choices((question,), answers), label=right, given=None, **shared)
+    image = posixpath.splitext(posixpath.basename(str(row["img_fn"])))[0]
+    make = partial(Problem, question=key, image=image, objects=len(objects), split=key.partition("-")[0])
+    yield make(first, f"{key}/answer", text=Choices((question,), answers), label=right, given=None)
     for offset, given in enumerate(range(CHOICES) if right is None else [right], 1):
         text = Choices((question, answers[given]), rationales)
-        yield Problem(first + offset, f"{key}/rationale{given}", text=text, label=reason, given=given, **shared)
+        yield make(first + offset, f"{key}/rationale{given}", text=text, label=reason, given=given)
 
 
 def _mentions(names: Sequence[str], numbers: Sequence[int]) -> str:
