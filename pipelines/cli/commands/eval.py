@@ -16,10 +16,10 @@ from corpusloom.schemas.errors import ConfigError
 if TYPE_CHECKING:
     from corpusloom.trainers.jobs.evaluate import EvaluationResult
 
-EvaluationKind = Literal["zero-shot", "retrieval", "linear-probe", "few-shot", "likelihood", "vqa", "refcoco"]
+EvaluationKind = Literal["zero-shot", "retrieval", "linear-probe", "few-shot", "likelihood", "vqa", "vcr", "refcoco"]
 PICTURE_KINDS = ("zero-shot", "linear-probe")
 """Evaluations that classify pictures."""
-TASK_KINDS = ("vqa", "refcoco")
+TASK_KINDS = ("vqa", "vcr", "refcoco")
 """Evaluations of a ViLBERT that was trained for a task."""
 KINDS_OF = {
     "images": (*PICTURE_KINDS, "retrieval"),
@@ -53,6 +53,7 @@ class Command:
       torchrun --nproc-per-node 8 -m corpusloom eval zero-shot --checkpoint runs/clip --data imagenet --out figures.json
       loom eval likelihood --checkpoint runs/lm --data texts.jsonl
       loom eval vqa --checkpoint runs/vqa --data data/regions --annotations questions.json --out vqa.json
+      loom eval vcr --checkpoint runs/vcr --data data/regions --annotations test.jsonl --out vcr.json
       loom eval refcoco --checkpoint runs/refcoco --data data/regions --annotations 'refs(unc).p' instances.json
       loom eval zero-shot --checkpoint runs/tuned --interpolate clip-vit-base-patch32:0.5 --data evaluation/imagenet
     """
@@ -60,15 +61,15 @@ class Command:
     MAIN: ClassVar[str] = "checkpoint data images classes templates shots html out"
     kind: Annotated[EvaluationKind, tyro.conf.Positional]
     """zero-shot: classification by a CLIP. retrieval: images by caption. linear-probe: a linear classifier of a CLIP's
-    features. few-shot: captions or classes by a Flamingo. likelihood: texts by a language model. vqa, refcoco: answers
-    and regions by a ViLBERT that was trained for the task."""
+    features. few-shot: captions or classes by a Flamingo. likelihood: texts by a language model. vqa, vcr, refcoco:
+    answers and regions by a ViLBERT that was trained for the task."""
     checkpoint: Annotated[str, tyro.conf.arg(metavar="PATH")]
     """Checkpoint, folder of a run (its newest checkpoint), or a CLIP's folder in the layout of transformers or
     open_clip."""
     data: Annotated[str | None, tyro.conf.arg(metavar="PATH")] = None
     """zero-shot, linear-probe: a folder in CLIP_benchmark's layout (docs/formats.md). retrieval: such a folder, a
     dataset of pairs or regions, or captions in Karpathy's layout. few-shot: a dataset of pairs. likelihood: a file
-    with one JSON string per line. vqa, refcoco: the dataset of the regions of the images."""
+    with one JSON string per line. vqa, vcr, refcoco: the dataset of the regions of the images."""
     images: Annotated[str | None, tyro.conf.arg(metavar="FOLDER")] = None
     """zero-shot, linear-probe: a folder of pictures, instead of --data; its folders are the classes, if --classes names
     no others. retrieval: the folder of the images that Karpathy's captions name."""
@@ -82,7 +83,8 @@ class Command:
     split: str | None = None
     """Split of a benchmark or of Karpathy's captions, by default test; of a dataset or of a task, by default all."""
     annotations: Annotated[tuple[str, ...] | None, tyro.conf.arg(metavar="FILE")] = None
-    """vqa: files of questions, and of annotations if they are published. refcoco: refs(...).p and instances.json."""
+    """vqa: files of questions, and of annotations if they are published. vcr: val.jsonl or test.jsonl. refcoco:
+    refs(...).p and instances.json."""
     html: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None
     """zero-shot, linear-probe: write a page with the pictures and their best classes. With --images, KIND.html or the
     name of --out with .html is the default."""

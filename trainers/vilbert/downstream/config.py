@@ -12,8 +12,8 @@ class TaskDataConfig:
     """Annotations of a task, and their conversion to tensors."""
 
     annotations: tuple[str, ...] = ()
-    """Files of the annotations as they are published (docs/training.md): for vqa questions and answers, for refcoco
-    refs(...).p and instances.json."""
+    """Files of the annotations as they are published (docs/training.md): for vqa questions and answers, for vcr
+    train.jsonl and val.jsonl, for refcoco refs(...).p and instances.json."""
     tokens: int = 20
     """Tokens per text, [CLS] and [SEP] included; longer texts are cut."""
     regions: int = 36
@@ -23,7 +23,8 @@ class TaskDataConfig:
     vocabulary: str | None = None
     """BERT's vocab.txt or tokenizer.json; None: that of `model.init`, else learnt from the annotations."""
     split: str | None = None
-    """Split of the annotations to train on; None: all of them. vqa has train and minval, refcoco those of its file."""
+    """Split of the annotations to train on; None: all of them. vqa has train and minval, vcr train, val and
+    test, refcoco those of its file."""
     evaluate: str | None = None
     """Split that is measured in evaluations; None: no evaluation."""
     evaluate_limit: int | None = None

@@ -1,4 +1,5 @@
-"""Small worlds in the original formats: images with regions, questions about them, and sentences that refer to one.
+"""Small worlds in the original formats: images with regions, questions about them, sentences that refer to one, and
+problems with four choices.
 
 Each quarter of an image has a colour, and all of them one animal and a time of day; the features of the quarters, which
 are the regions in a random order, say which.
@@ -164,3 +165,28 @@ def write_refcoco(folder: Path, images: Sequence[int], held_out: Sequence[int] =
     sizes = [{"id": image, "width": 2 * SIDE, "height": 2 * SIDE, "file_name": f"{image}.jpg"} for image in images]
     (folder / "instances.json").write_text(json.dumps({"images": sizes, "annotations": annotations}))
     return [str(folder / "refs(unc).p"), str(folder / "instances.json")]
+
+
+def write_vcr(folder: Path, images: Sequence[int], *, split: str, labels: bool = True) -> str:
+    """Write a question about each image: answers and rationales name the four animals, and people are object 0."""
+    rows = []
+    for image in images:
+        order = np.random.default_rng(image).permutation(4).tolist()
+        reasons = order[::-1]
+        row = {
+            "annot_id": f"{split}-{image}",
+            "img_id": f"{split}-{image}",
+            "img_fn": f"a film/COCO_val2014_{image:012d}.jpg",
+            "metadata_fn": f"a film/COCO_val2014_{image:012d}.json",
+            "objects": ["person", "bottle", "person"],
+            "question": ["what", "animal", "do", [0, 2], "see", "?"],
+            "answer_choices": [["it", "is", "a", ANIMALS[kind], "."] for kind in order],
+            "rationale_choices": [[[2], "says", ANIMALS[kind]] for kind in reasons],
+        }
+        if labels:
+            row |= {"answer_label": order.index(image % 4), "rationale_label": reasons.index(image % 4)}
+        rows.append(row)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{split}.jsonl"
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    return str(path)
