@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -28,6 +29,8 @@ from corpusloom.trainers.vilbert.data import PretrainingTransform
 from corpusloom.trainers.vilbert.downstream import runs
 from corpusloom.trainers.vilbert.model.pretraining import ViLBERT
 from corpusloom.trainers.vilbert.model.streams import Streams
+from corpusloom.trainers.vilbert.page.retrieval_page import RetrievedPool, render_retrieval
+from corpusloom.trainers.vilbert.page.samples import PageModel, read_class_names, sample_reader
 
 KS = (1, 5, 10)
 LIMIT = 100
@@ -59,15 +62,17 @@ def retrieve_from(
     model: ViLBERT, tools: Tools, paths: Sequence[str], settings: EvaluationSettings, split: str | None = None
 ) -> Figures:
     """Return the figures of retrieval among the first pairs of each dataset, or of one split of it."""
+    class_names = None if settings.classes is None else read_class_names(settings.classes, model.config.class_count)
     device = model.word_bias.device
     transform = PretrainingTransform(tools[0], replace(tools[1], mask=0.0), model.config.feature_width)
 
-    def read(sample: TypedSample) -> dict[str, np.ndarray]:
+    def read(sample: TypedSample) -> tuple[dict[str, np.ndarray], str, str]:
         arrays = transform(sample, np.random.default_rng(0))
-        return {name: arrays[name] for name in USED}
+        return {name: arrays[name] for name in USED}, sample.key, sample.text
 
     with ExitStack() as closing:
-        rows, skipped = read_all(dataset_source(paths, read, closing, split=split, limit=settings.limit), settings)
+        found, skipped = read_all(dataset_source(paths, read, closing, split=split, limit=settings.limit), settings)
+    rows, keys, texts = zip(*found, strict=True)
     batch = to_device({name: torch.from_numpy(np.stack([row[name] for row in rows])) for name in USED}, device)
     with torch.no_grad(), autocast(settings.precision, device):
         images = encode_images(model, batch, settings.batch_size)
@@ -76,9 +81,13 @@ def retrieve_from(
         return {"scores": score_captions(model, batch, list(numbers), images)}
 
     captions = ItemSource(range(len(rows)), lambda number: number, str, ", ".join(paths))
-    found = measure_batches(captions, measure, settings, device)
-    values = dict(retrieval(found.tensors["scores"])) | {"skipped": float(len(skipped))}
-    return Figures(values, skipped, found.reused)
+    measured = measure_batches(captions, measure, settings, device)
+    scores = measured.tensors["scores"]
+    values = dict(retrieval(scores)) | {"skipped": float(len(skipped))}
+    given = PageModel(model, tools[0], tools[1].tokens, tools[1].regions, settings.batch_size, class_names)
+    reader = sample_reader(paths, split, settings.limit, keys)
+    page = partial(render_retrieval, given, RetrievedPool(texts, torch.arange(len(rows)), scores, reader), values)
+    return Figures(values, skipped, measured.reused, page=page)
 
 
 def encode_images(model: ViLBERT, batch: Mapping[str, Tensor], batch_size: int) -> Tensor:
