@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping
 from torch import Tensor, nn
 
 from corpusloom.trainers.vilbert.config import REFCOCO, VCR, VQA, ViLBERTConfig
-from corpusloom.trainers.vilbert.model import LAYER_NORM_EPS, Streams
+from corpusloom.trainers.vilbert.model.blocks import LAYER_NORM_EPS
+from corpusloom.trainers.vilbert.model.streams import Streams
 
 INPUTS = ("tokens", "token_mask", "features", "locations", "region_mask")
 """Names of the arrays of a batch that the model takes."""
