@@ -29,7 +29,7 @@ from corpusloom.trainers.training.config import ParallelConfig, TrainConfig
 from corpusloom.trainers.training.step import prepare_run
 from corpusloom.trainers.training.task import Objective, TrainingTask
 from corpusloom.trainers.vilbert.config import ObjectiveConfig, ViLBERTConfig
-from corpusloom.trainers.vilbert.model import ViLBERT
+from corpusloom.trainers.vilbert.model.pretraining import ViLBERT
 from corpusloom.trainers.vilbert.objective import PretrainingObjective
 
 Step = Callable[[], None]

@@ -13,7 +13,7 @@ from corpusloom.trainers.training.config import TrainConfig
 from corpusloom.trainers.training.task import Loss, StepContext
 from corpusloom.trainers.vilbert.config import ObjectiveConfig, ViLBERTDataConfig
 from corpusloom.trainers.vilbert.data import PretrainingTransform
-from corpusloom.trainers.vilbert.model import ViLBERT
+from corpusloom.trainers.vilbert.model.pretraining import ViLBERT
 from corpusloom.trainers.vilbert.objective import (
     IGNORE,
     PretrainingObjective,
