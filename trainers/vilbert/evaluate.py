@@ -26,7 +26,8 @@ from corpusloom.trainers.training.numerics import autocast
 from corpusloom.trainers.vilbert.config import ViLBERTDataConfig
 from corpusloom.trainers.vilbert.data import PretrainingTransform
 from corpusloom.trainers.vilbert.downstream import runs
-from corpusloom.trainers.vilbert.model import Streams, ViLBERT
+from corpusloom.trainers.vilbert.model.pretraining import ViLBERT
+from corpusloom.trainers.vilbert.model.streams import Streams
 
 KS = (1, 5, 10)
 LIMIT = 100

@@ -43,7 +43,8 @@ from corpusloom.trainers.vilbert.initial import (
     source_of,
     take_source,
 )
-from corpusloom.trainers.vilbert.model import Streams, ViLBERT
+from corpusloom.trainers.vilbert.model.pretraining import ViLBERT
+from corpusloom.trainers.vilbert.model.streams import Streams
 from corpusloom.trainers.vilbert.objective import PretrainingObjective
 from corpusloom.trainers.vilbert.shapes import shape_of
 from corpusloom.trainers.vilbert.tokenizer import read_vocabulary

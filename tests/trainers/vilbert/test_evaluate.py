@@ -44,4 +44,4 @@ def test_images_of_equal_score_are_no_hits() -> None:
 def test_the_evaluations_are_listed_by_name() -> None:
     found = evaluations()
     assert found["retrieval"] is retrieve
-    assert set(found) == {"retrieval", "vqa", "refcoco"}
+    assert set(found) == {"retrieval", "vqa", "vcr", "refcoco"}

@@ -17,7 +17,7 @@ class TaskAnnotation(Protocol):
 
     @property
     def number(self) -> int:
-        """Number among the annotations that were read, from 0."""
+        """Number among the annotations of the files, from 0."""
 
     @property
     def key(self) -> str:
@@ -28,8 +28,20 @@ class TaskAnnotation(Protocol):
         """Name of the image without its ending, or the number at the end of this name."""
 
     @property
+    def alias(self) -> str | None:
+        """Another name of the image, under which a dataset may have it."""
+
+    @property
     def text(self) -> ModelText:
         """Text that stands beside the image, or the texts among which the model chooses."""
+
+    @property
+    def split(self) -> str:
+        """Name of the split of the annotation."""
+
+    @property
+    def labelled(self) -> bool:
+        """Return whether the right answer is known."""
 
 
 class DownstreamTask(Protocol):
