@@ -14,8 +14,8 @@ from corpusloom.pipelines.engine import metrics
 from corpusloom.pipelines.stages.select import group_decisions
 from corpusloom.pipelines.stages.select import steps as select_steps
 from corpusloom.pipelines.stages.select.distributed_counts import (
-    DrawEntries,
     MarkFrequentParagraphs,
+    ScoreDraws,
     ScoreTokens,
     encoded_node,
 )
@@ -165,7 +165,7 @@ def transform(step: Step) -> beam.PTransform:
         case select_steps.CountTokens():
             made = ScoreTokens()
         case select_steps.DrawEntries():
-            made = DrawEntries(seed=step.seed)
+            made = ScoreDraws(seed=step.seed)
     return step.label >> made
 
 

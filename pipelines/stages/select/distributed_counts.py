@@ -173,7 +173,7 @@ def draw_named(named: tuple[bytes, list[bytes]], seed: int) -> Iterator[Head]:
 
 
 @dataclass(kw_only=True, eq=False)
-class DrawEntries(beam.PTransform):
+class ScoreDraws(beam.PTransform):
     """Score kept heads with the smallest draw of their entries; keys, names and counts are shuffled.
 
     Args:
