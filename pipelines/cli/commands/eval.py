@@ -27,6 +27,7 @@ KINDS_OF = {
     "templates": ("zero-shot",),
     "split": ("zero-shot", "retrieval", "few-shot", *TASK_KINDS),
     "annotations": TASK_KINDS,
+    "ground_truth": ("vcr",),
     "benchmark": ("few-shot",),
     "html": (*PICTURE_KINDS, "retrieval"),
     "pool": ("few-shot",),
@@ -85,6 +86,8 @@ class Command:
     annotations: Annotated[tuple[str, ...] | None, tyro.conf.arg(metavar="FILE")] = None
     """vqa: files of questions, and of annotations if they are published. vcr: val.jsonl or test.jsonl. refcoco:
     refs(...).p and instances.json."""
+    ground_truth: Annotated[str | None, tyro.conf.arg(metavar="DATASET")] = None
+    """vcr: the dataset of the regions of ground-truth boxes; if not given, data.ground_truth of the training."""
     html: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None
     """zero-shot, linear-probe: write a page with the pictures and their best classes. With --images, KIND.html or the
     name of --out with .html is the default. retrieval by a ViLBERT: a page with regions, masked words and regions,
@@ -176,6 +179,7 @@ class Command:
             templates=self.templates,
             split=self.split,
             annotations=self.annotations or (),
+            ground_truth=self.ground_truth,
         )
         mixed = None if self.interpolate is None else parse_interpolation(self.interpolate)
         first = distributed.prints()
@@ -200,8 +204,9 @@ class Command:
         """Return the path of what is evaluated; ConfigError if the flags do not fit together."""
         for flag, kinds in KINDS_OF.items():
             if getattr(self, flag) is not None and self.kind not in kinds:
-                what = f"--{flag} belongs to {', '.join(kinds)}, not to {self.kind}"
-                raise ConfigError(what, remedy=f"leave --{flag} out")
+                name = f"--{flag.replace('_', '-')}"
+                what = f"{name} belongs to {', '.join(kinds)}, not to {self.kind}"
+                raise ConfigError(what, remedy=f"leave {name} out")
         self._check_few_shot()
         pictures = self.kind in PICTURE_KINDS
         if pictures and self.classes is not None and self.images is None:

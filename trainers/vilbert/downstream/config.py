@@ -14,6 +14,9 @@ class TaskDataConfig:
     annotations: tuple[str, ...] = ()
     """Files of the annotations as they are published (docs/training.md): for vqa questions and answers, for vcr
     train.jsonl and val.jsonl, for refcoco refs(...).p and instances.json."""
+    ground_truth: str | None = None
+    """Dataset of regions whose boxes are the ground-truth boxes of the same images, for vcr and refcoco: they stand
+    after the others, which are cut so that all fit. vcr has them in evaluations too, refcoco in training alone."""
     tokens: int = 20
     """Tokens per text, [CLS] and [SEP] included; longer texts are cut."""
     regions: int = 36
@@ -36,11 +39,13 @@ class TaskDataConfig:
 
 
 def task_data_config(config: RunConfig) -> TaskDataConfig:
-    """Return the data configuration of a run of a downstream task; ConfigError if it has a pre-training objective."""
+    """Return the data configuration of a run of a downstream task; ConfigError for keys of other tasks."""
     if "objective" in config.data:
         raise ConfigError(
             "data.objective is of the pre-training", where=config.name, remedy="give the configuration of a task"
         )
+    if config.model.get("task") == "vqa" and config.data.get("ground_truth") is not None:
+        raise ConfigError("vqa has no ground-truth boxes", where="data.ground_truth", remedy="leave it out")
     return tables.build(TaskDataConfig, config.data, where=f"{config.name}: data")
 
 

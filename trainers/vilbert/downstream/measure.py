@@ -14,6 +14,7 @@ from corpusloom.trainers.evaluation.samples import dataset_source
 from corpusloom.trainers.training.batches import to_device
 from corpusloom.trainers.vilbert.config import ViLBERTConfig
 from corpusloom.trainers.vilbert.downstream.config import TaskDataConfig
+from corpusloom.trainers.vilbert.downstream.ground_truth import EVALUATED, open_ground_truth
 from corpusloom.trainers.vilbert.downstream.join import JoinedAnnotations
 from corpusloom.trainers.vilbert.downstream.objective import predict
 from corpusloom.trainers.vilbert.downstream.task import DownstreamTask
@@ -42,7 +43,8 @@ def measure_annotations(
     Annotations without an image count nowhere; a note and the figure `left_out` say how many there are.
     """
     device = next(model.parameters()).device
-    transform = TaskTransform(tools.tokenizer, tools.data, shape, tools.task)
+    ground_truth, lacking = open_ground_truth(tools.data.ground_truth if shape.task in EVALUATED else None, joined)
+    transform = TaskTransform(tools.tokenizer, tools.data, shape, tools.task, ground_truth)
 
     def measure(rows: Sequence[Mapping[str, np.ndarray]]) -> dict[str, Tensor]:
         stacked = {name: torch.from_numpy(np.stack([row[name] for row in rows])) for name in rows[0]}
@@ -52,9 +54,8 @@ def measure_annotations(
     with ExitStack() as closing:
         source = dataset_source([path], transform, closing, limit=settings.limit, annotated=joined.rows)
         found = measure_batches(source, measure, settings, device)
-    by_number = {item.number: item for shard in joined.rows.annotations for item in shard}
+    by_number = {item.number: item for item in joined.annotations}
     figures = tools.task.figures([by_number[number] for number in found.tensors["number"].tolist()], found)
     values = {**figures.values, "skipped": float(len(found.skipped)), "left_out": float(joined.left_out)}
-    return replace(
-        figures, values=values, skipped=found.skipped, reused=found.reused, notes=(*joined.notes, *figures.notes)
-    )
+    notes = (*joined.notes, *lacking, *figures.notes)
+    return replace(figures, values=values, skipped=found.skipped, reused=found.reused, notes=notes)

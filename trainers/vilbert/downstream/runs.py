@@ -23,6 +23,7 @@ from corpusloom.trainers.vilbert.config import PRETRAIN, REFCOCO, VCR, VQA, ViLB
 from corpusloom.trainers.vilbert.downstream.annotations import READERS, check_labelled, of_split
 from corpusloom.trainers.vilbert.downstream.config import TaskDataConfig, need_annotations, task_data_config
 from corpusloom.trainers.vilbert.downstream.formats.questions import Question, read_questions
+from corpusloom.trainers.vilbert.downstream.ground_truth import open_ground_truth
 from corpusloom.trainers.vilbert.downstream.join import JoinedAnnotations, join
 from corpusloom.trainers.vilbert.downstream.measure import TaskTools, measure_annotations
 from corpusloom.trainers.vilbert.downstream.objective import TaskObjective
@@ -119,7 +120,8 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]], beg
     check_fits(tokenizer, data.tokens, shape, where=config.name)
     run = _Prepared(path, shape, TaskTools(tokenizer, data, make_task(shape, data, answers)), annotations)
     joined = run.join(data.split)
-    transform = TaskTransform(tokenizer, data, shape, run.tools.task)
+    ground_truth, lacking = open_ground_truth(data.ground_truth, joined)
+    transform = TaskTransform(tokenizer, data, shape, run.tools.task, ground_truth)
     return TrainingTask(
         model=with_weights(partial(initial_model, config, source), partial(build_model, config)),
         skeleton=partial(build_model, config),
@@ -134,6 +136,7 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]], beg
         },
         notes=(
             *joined.notes,
+            *lacking,
             *((learnt_note(tokenizer.get_vocab_size(), "data.vocabulary"),) if learnt else ()),
             *_random_note(shape),
             *overlap_note(data.split, data.evaluate),
@@ -182,7 +185,9 @@ def evaluation_of(name: str) -> Evaluation:
             raise ConfigError("no annotations", where="--annotations", remedy="--annotations FILE FILE")
         annotations = READERS[name](settings.annotations, tools.data)
         joined = join(data, of_split(annotations, settings.split, settings.annotations))
-        return measure_annotations(model, model.config, tools, data, joined, settings)
+        boxes = settings.ground_truth or tools.data.ground_truth
+        own = replace(tools, data=replace(tools.data, ground_truth=boxes))
+        return measure_annotations(model, model.config, own, data, joined, settings)
 
     return evaluate
 

@@ -28,6 +28,10 @@ class TaskAnnotation(Protocol):
         """Name of the image without its ending, or the number at the end of this name."""
 
     @property
+    def alias(self) -> str | None:
+        """Another name of the image, under which a dataset may have it."""
+
+    @property
     def text(self) -> ModelText:
         """Text that stands beside the image, or the texts among which the model chooses."""
 

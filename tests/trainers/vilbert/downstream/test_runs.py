@@ -22,6 +22,7 @@ from tests.trainers.vilbert.downstream.worlds import (
     SMALL,
     colours_of,
     config,
+    ground_truth_sample,
     questions_of,
     write_images,
     write_refcoco,
@@ -165,6 +166,27 @@ def test_questions_without_published_answers_give_a_submission_alone(tmp_path: P
     assert found.figures == {"questions": 120.0, "skipped": 0.0, "left_out": 0.0}
     assert len(json.loads((tmp_path / "out.submission.json").read_text())) == 120
     assert colours_of(1) != colours_of(2)
+
+
+def test_ground_truth_boxes_stand_after_the_detected_ones_in_training_and_in_evaluations_of_vcr(tmp_path: Path) -> None:
+    files, sizes = annotations("vcr", tmp_path / "annotations")
+    data = write_images(tmp_path / "regions", IMAGES)
+    boxes = write_images(tmp_path / "boxes", range(2, 61), ground_truth_sample)
+    small = config("vcr", files, *sizes, "train.steps=1", f"data.ground_truth={boxes}")
+    task = build_task(small, {"regions": (data, 1.0)})
+    missing = f"{boxes} lacks image COCO_val2014_000000000001, ..."
+    assert f"2 of 100 annotations have no ground-truth boxes: {missing}" in task.notes
+    batch = next(task.stream)
+    whole = batch["region_mask"].all(1)
+    upper_left = torch.tensor([[0, 0, 0.5, 0.5, 0.25]])
+    torch.testing.assert_close(batch["locations"][whole, 5], upper_left.repeat(int(whole.sum()), 1))
+    run("vilbert", small, [data], str(tmp_path / "run"))
+    written = []
+    for name, path in (("own", None), ("same", boxes), ("other", data)):
+        settings = EvaluationSettings(annotations=(files[1],), ground_truth=path)
+        evaluate("vcr", str(tmp_path / "run"), data, settings, out=str(tmp_path / f"{name}.json"))
+        written.append((tmp_path / f"{name}.submission.csv").read_text())
+    assert written[0] == written[1] != written[2]
 
 
 def test_problems_without_labels_give_a_submission_alone_and_cannot_be_trained_on(tmp_path: Path) -> None:

@@ -19,7 +19,10 @@ from tests.trainers.vilbert.downstream.worlds import region_sample
 CASES: list[tuple[DownstreamTask, Any]] = [
     (VQATask(AnswerVocabulary(("yes", "no"))), Question(0, "1", 1, "?", ("yes",) * 10)),
     (RefCOCOTask(6), Expression(0, "1/2", 1, "the cat", (0, 0, 5, 5), 100, 100, "val")),
-    (VCRTask(), Problem(0, "val-1/answer", "val-1", "1", Choices(("?",), ("a", "b", "c", "d")), 2, None, 1, "val")),
+    (
+        VCRTask(),
+        Problem(0, "val-1/answer", "val-1", "1", "val-1", Choices(("?",), ("a", "b", "c", "d")), 2, None, "val"),
+    ),
 ]
 
 

@@ -7,7 +7,7 @@ are the regions in a random order, say which.
 
 import json
 import pickle
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -84,9 +84,18 @@ def region_sample(image: int) -> RegionsSample:
     return RegionsSample(key, b"jpg", "an image", info, BOXES[order], features[order], probabilities)
 
 
-def write_images(folder: Path, images: Sequence[int]) -> str:
+def ground_truth_sample(image: int) -> RegionsSample:
+    """Return the sample of two ground-truth boxes of an image, the upper quarters, in pixels of a larger version."""
+    features = np.zeros((2, WIDTH), np.float16)
+    features[np.arange(2), colours_of(image)[:2]] = 2
+    info = {"regions": {"image_width": 2 * SIDE, "image_height": 2 * SIDE}}
+    probabilities = np.full((2, CLASSES), 1 / CLASSES, np.float16)
+    return RegionsSample(make_key("pair", str(image)), b"jpg", "-", info, 2 * BOXES[:2], features, probabilities)
+
+
+def write_images(folder: Path, images: Sequence[int], make: Callable[[int], RegionsSample] = region_sample) -> str:
     """Write a dataset of regions whose URLs name the images as COCO does; return its path."""
-    samples = sorted(((region_sample(image), image) for image in images), key=lambda pair: pair[0].key)
+    samples = sorted(((make(image), image) for image in images), key=lambda pair: pair[0].key)
     folder.mkdir(parents=True, exist_ok=True)
     written = write_shard(str(folder / "00000.tar"), [(sample.key, members(sample)) for sample, _ in samples])
     rows = [

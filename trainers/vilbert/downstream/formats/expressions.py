@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from corpusloom.schemas import storage
 from corpusloom.schemas.errors import InputError
@@ -31,6 +31,7 @@ class Expression:
     """Width of COCO's image in pixels."""
     height: float
     """Height of COCO's image in pixels."""
+    alias: ClassVar[str | None] = None
     split: str
     """Split of the reference, such as train, val, testA or testB."""
 

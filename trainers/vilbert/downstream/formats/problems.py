@@ -38,14 +38,14 @@ class Problem:
     """VCR's id of the question, `annot_id`."""
     image: str
     """Name of the image without its ending."""
+    alias: str
+    """VCR's id of the image, `img_id`: in tars no key has the dots that its names have."""
     text: Choices
     """The question, or question and answer, before each choice."""
     label: int | None
     """Number of the right choice; None if it is not published."""
     given: int | None
     """Number of the answer whose rationales these are; None: these are the answers."""
-    objects: int
-    """Number of objects in the image, each of which has a ground-truth box."""
     split: str
     """Beginning of the question's id: train, val or test."""
 
@@ -84,7 +84,7 @@ def _problems(path: str, number: int, row: RawRecord, first: int) -> Iterator[Pr
             raise InputError(f"record {number}: {len(texts)} {kind}, not {CHOICES}", where=path, remedy=_REMEDY)
     right, reason = (_label(row, f"{kind}_label") for kind in ("answer", "rationale"))
     image = posixpath.splitext(posixpath.basename(str(row["img_fn"])))[0]
-    make = partial(Problem, question=key, image=image, objects=len(objects), split=key.partition("-")[0])
+    make = partial(Problem, question=key, image=image, alias=str(row["img_id"]), split=key.partition("-")[0])
     yield make(first, f"{key}/answer", text=Choices((question,), answers), label=right, given=None)
     for offset, given in enumerate(range(CHOICES) if right is None else [right], 1):
         text = Choices((question, answers[given]), rationales)

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
 from corpusloom.schemas.errors import InputError
 from corpusloom.trainers.formats.rows import RawRecord, read_json, record_errors
@@ -31,6 +32,7 @@ class Question:
     """The most frequent answer, `multiple_choice_answer`."""
     type: str = ""
     """Type of the answer: yes/no, number or other."""
+    alias: ClassVar[str | None] = None
     split: str = TRAIN
     """train or minval."""
 

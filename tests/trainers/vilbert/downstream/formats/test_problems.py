@@ -28,7 +28,7 @@ def test_a_question_gives_its_answers_and_the_rationales_of_the_right_answer(tmp
     assert rationales.text.choices[0] == f"{second} says {row['rationale_choices'][0][2]}"
     assert (rationales.key, rationales.label) == (f"val-7/rationale{row['answer_label']}", row["rationale_label"])
     for problem in (answers, rationales):
-        assert (problem.image, problem.objects, problem.split) == ("COCO_val2014_000000000007", 3, "val")
+        assert (problem.image, problem.alias, problem.split) == ("COCO_val2014_000000000007", "val-7", "val")
         assert problem.labelled
 
 

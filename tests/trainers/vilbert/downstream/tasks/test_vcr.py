@@ -15,7 +15,7 @@ TASK, TEXT = VCRTask(), Choices(("?",), ("a", "b", "c", "d"))
 
 
 def problem(number: int, question: str, given: int | None, label: int | None) -> Problem:
-    return Problem(number, f"{question}/{given}", question, "i", TEXT, label, given, 1, "val")
+    return Problem(number, f"{question}/{given}", question, "i", "j", TEXT, label, given, "val")
 
 
 PROBLEMS = [
