@@ -211,6 +211,8 @@ class Command:
         pictures = self.kind in PICTURE_KINDS
         if pictures and self.classes is not None and self.images is None:
             raise ConfigError("--classes without --images", remedy="a benchmark has its own: leave --classes out")
+        if self.kind == "retrieval" and self.classes is not None and self.html is None:
+            raise ConfigError("--classes without --html", remedy="retrieval names them on its page: give --html")
         if pictures and self.data is not None and self.images is not None:
             raise ConfigError("--data and --images are both given", remedy="give one of them")
         found = self.data or (self.images if pictures else None)
@@ -227,8 +229,6 @@ class Command:
             raise ConfigError("--rices with several --seeds: nothing is random", remedy="leave --seeds out")
         if self.ensemble > 1 and self.classes is None and self.benchmark is None:
             raise ConfigError("--ensemble without --classes", remedy="it is for classes: give --classes FILE")
-        if self.kind == "retrieval" and self.classes is not None and self.html is None:
-            raise ConfigError("--classes without --html", remedy="retrieval names them on its page: give --html")
         if self.kind == "few-shot" and self.split is not None and self.benchmark is None:
             raise ConfigError("--split without --benchmark", remedy="leave --split out")
         if self.benchmark is not None and (self.pool is not None or self.classes is not None):
