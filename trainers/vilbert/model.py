@@ -60,6 +60,21 @@ class FeedForward(nn.Module):
         return self.output(F.gelu(self.intermediate(stream)), stream)
 
 
+class Pairs(NamedTuple):
+    """Which text and which image of a batch make each pair, (P,) each."""
+
+    text: Tensor
+    image: Tensor
+
+    def texts(self, *tensors: Tensor) -> list[Tensor]:
+        """Return the rows of the pairs' texts, (B, ...) -> (P, ...)."""
+        return [tensor[self.text] for tensor in tensors]
+
+    def images(self, *tensors: Tensor) -> list[Tensor]:
+        """Return the rows of the pairs' images, (B, ...) -> (P, ...)."""
+        return [tensor[self.image] for tensor in tensors]
+
+
 class StreamLayer(nn.Module):
     """A BERT layer: self-attention, then feed-forward, each with residual and post-layer norm."""
 
@@ -70,10 +85,12 @@ class StreamLayer(nn.Module):
         self.output = Residual(width, width, dropout)
         self.ffw = FeedForward(width, ffw, dropout)
 
-    def forward(self, stream: Tensor, mask: Tensor) -> Tensor:
+    def forward(self, stream: Tensor, mask: Tensor, outputs: int | None = None) -> Tensor:
+        """Return the stream after the layer, or its first `outputs` positions alone, which attend to all."""
         dropout = self.dropout if self.training else 0.0
-        mixed = attention(self.query(stream), self.key(stream), self.value(stream), self.heads, mask, dropout)
-        return self.ffw(self.output(mixed, stream))
+        kept = stream[:, :outputs]
+        mixed = attention(self.query(kept), self.key(stream), self.value(stream), self.heads, mask, dropout)
+        return self.ffw(self.output(mixed, kept))
 
 
 class Connection(nn.Module):
@@ -90,10 +107,18 @@ class Connection(nn.Module):
         self.v_ffw = FeedForward(config.v_hidden, config.v_ffw, config.dropout)
         self.t_ffw = FeedForward(config.hidden, config.ffw, config.dropout)
 
-    def forward(self, text: Tensor, text_mask: Tensor, image: Tensor, image_mask: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, text: Tensor, text_mask: Tensor, image: Tensor, image_mask: Tensor, pairs: Pairs | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Return both streams, of each row or of each of `pairs`, whose projections are then computed once per row."""
         dropout = self.dropout if self.training else 0.0
-        to_text = attention(self.t_query(text), self.v_key(image), self.v_value(image), self.heads, image_mask, dropout)
-        to_image = attention(self.v_query(image), self.t_key(text), self.t_value(text), self.heads, text_mask, dropout)
+        t_query, t_key, t_value = self.t_query(text), self.t_key(text), self.t_value(text)
+        v_query, v_key, v_value = self.v_query(image), self.v_key(image), self.v_value(image)
+        if pairs is not None:
+            text, text_mask, t_query, t_key, t_value = pairs.texts(text, text_mask, t_query, t_key, t_value)
+            image, image_mask, v_query, v_key, v_value = pairs.images(image, image_mask, v_query, v_key, v_value)
+        to_text = attention(t_query, v_key, v_value, self.heads, image_mask, dropout)
+        to_image = attention(v_query, t_key, t_value, self.heads, text_mask, dropout)
         return self.t_ffw(self.t_output(to_text, text)), self.v_ffw(self.v_output(to_image, image))
 
 
@@ -225,18 +250,32 @@ class Streams(nn.Module):
     def _first_image_layers(self) -> int:
         return self.config.v_connections[0] if self.config.v_connections else self.config.v_layers
 
-    def connect(self, text: Tensor, token_mask: Tensor, image: Tensor, region_mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Run both streams from the first connection on, over the results of `encode_text` and `encode_image`."""
+    def connect(
+        self,
+        text: Tensor,
+        token_mask: Tensor,
+        image: Tensor,
+        region_mask: Tensor,
+        *,
+        pairs: Pairs | None = None,
+        outputs: int | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """Run both streams from the first connection on, over the results of `encode_text` and `encode_image`.
+
+        With `pairs` the rows of the results are these pairs of texts and images. `outputs` is the number of first
+        positions of which layers after the last connection are computed; None: all.
+        """
         text_mask, image_mask = additive(token_mask), additive(region_mask)
         t, v = self._first_connection(), self._first_image_layers()
+        if pairs is not None and not self.connections:
+            (text, text_mask), (image, image_mask) = pairs.texts(text, text_mask), pairs.images(image, image_mask)
         for number, connection in enumerate(self.connections):
             text, image, t, v = self._advance(text, text_mask, image, image_mask, t, v, number)
-            text, image = connection(text, text_mask, image, image_mask)
-        for layer in self.text_layers[t:]:
-            text = layer(text, text_mask)
-        for layer in self.image_layers[v:]:
-            image = layer(image, image_mask)
-        return text, image
+            text, image = connection(text, text_mask, image, image_mask, pairs if number == 0 else None)
+            if pairs is not None and number == 0:
+                (text_mask,), (image_mask,) = pairs.texts(text_mask), pairs.images(image_mask)
+        text = _run(self.text_layers[t:], text, text_mask, outputs)
+        return text, _run(self.image_layers[v:], image, image_mask, outputs)
 
     def _advance(
         self, text: Tensor, text_mask: Tensor, image: Tensor, image_mask: Tensor, t: int, v: int, number: int
@@ -257,7 +296,7 @@ class Streams(nn.Module):
 class ViLBERT(Streams):
     """The pre-training model: both streams and the three heads."""
 
-    METHODS = ("encode_text", "encode_image", "join", "predict_words", "predict_regions")
+    METHODS = ("encode_text", "encode_image", "join", "score", "predict_words", "predict_regions")
 
     def __init__(self, config: ViLBERTConfig) -> None:
         super().__init__(config)
@@ -281,6 +320,18 @@ class ViLBERT(Streams):
         text, image = self.connect(text, token_mask, image, region_mask)
         return Outputs(text, image, self.alignment(self.pool(text, image)))
 
+    def score(self, text: Tensor, token_mask: Tensor, image: Tensor, region_mask: Tensor, pairs: Pairs) -> Tensor:
+        """Return how much "aligned" is preferred in each of the pairs: the difference of their two logits, (P,).
+
+        It ranks as the probability of "aligned" does, which is 1.0 for all large differences. The head runs without
+        autocast, so that two pairs have equal scores only if their pooled outputs are equal.
+        """
+        text, image = self.connect(text, token_mask, image, region_mask, pairs=pairs, outputs=1)
+        pooled = self.pool(text, image)
+        with torch.autocast(pooled.device.type, enabled=False):
+            logits = F.linear(pooled.to(self.alignment.weight.dtype), self.alignment.weight, self.alignment.bias)
+        return logits[:, 0] - logits[:, 1]
+
     def predict_words(self, text: Tensor) -> Tensor:
         """Return word logits, (N, H) -> (N, vocabulary); the decoder is the token embedding."""
         return F.linear(self.word_transform(text), self.text_embeddings.token.weight, self.word_bias)
@@ -288,6 +339,15 @@ class ViLBERT(Streams):
     def predict_regions(self, image: Tensor) -> Tensor:
         """Return region class logits, (N, V) -> (N, C)."""
         return self.region_decoder(self.region_transform(image))
+
+
+def _run(layers: nn.ModuleList, stream: Tensor, mask: Tensor, outputs: int | None) -> Tensor:
+    """Return a stream after layers; `outputs` as in `Streams.connect`."""
+    for layer in layers[:-1]:
+        stream = layer(stream, mask)
+    for layer in layers[-1:]:
+        stream = layer(stream, mask, outputs)
+    return stream
 
 
 def _initialise(module: nn.Module, std: float) -> None:

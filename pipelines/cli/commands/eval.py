@@ -154,6 +154,9 @@ class Command:
         from corpusloom.trainers.training import distributed
 
         self._check_benchmark(data)
+        mixed = None if self.interpolate is None else parse_interpolation(self.interpolate)
+        first = distributed.prints()
+        reporter = self.output.reporter() if first else Reporter(quiet=True)
         settings = EvaluationSettings(
             limit=self.limit,
             batch_size=self.batch_size,
@@ -173,10 +176,8 @@ class Command:
             templates=self.templates,
             split=self.split,
             annotations=self.annotations or (),
+            note=reporter.note,
         )
-        mixed = None if self.interpolate is None else parse_interpolation(self.interpolate)
-        first = distributed.prints()
-        reporter = self.output.reporter() if first else Reporter(quiet=True)
         with reporter.stage(self.kind):
             result = evaluate(
                 self.kind,

@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 from corpusloom.schemas.errors import InputError
 from corpusloom.trainers.stream.reading.annotated_rows import AnnotatedRows, annotate
 from corpusloom.trainers.stream.reading.index import DatasetIndex, open_index, read_sidecar
-from corpusloom.trainers.vilbert.downstream.task import TaskAnnotation
+from corpusloom.trainers.vilbert.downstream.task import ImageAnnotation
 
 _NUMBER = re.compile(r"[0-9]+$")
 
@@ -40,7 +40,7 @@ class JoinedAnnotations:
         )
 
 
-def join(path: str, annotations: Sequence[TaskAnnotation]) -> JoinedAnnotations:
+def join(path: str, annotations: Sequence[ImageAnnotation]) -> JoinedAnnotations:
     """Return the annotations with the places of their images; of several samples of one image the first counts.
 
     Raises InputError that names the first image if the dataset has none of them.

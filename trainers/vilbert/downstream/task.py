@@ -11,12 +11,8 @@ from corpusloom.trainers.evaluation.finished import Measured
 from corpusloom.trainers.stream.samples.typed import RegionsSample
 
 
-class TaskAnnotation(Protocol):
-    """Interface of an annotation of any task."""
-
-    @property
-    def number(self) -> int:
-        """Number among the annotations that were read, from 0."""
+class ImageAnnotation(Protocol):
+    """Interface of an annotation of an image."""
 
     @property
     def key(self) -> str:
@@ -25,6 +21,14 @@ class TaskAnnotation(Protocol):
     @property
     def image(self) -> str | int:
         """Name of the image without its ending, or the number at the end of this name."""
+
+
+class TaskAnnotation(ImageAnnotation, Protocol):
+    """Interface of an annotation of any task."""
+
+    @property
+    def number(self) -> int:
+        """Number among the annotations that were read, from 0."""
 
     @property
     def text(self) -> str:
