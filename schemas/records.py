@@ -224,7 +224,7 @@ class ImageScore:
 class Head:
     """The part of a page or pair that corpus-wide rules need, with the verdict so far."""
 
-    VERSION: ClassVar[int] = 1
+    VERSION: ClassVar[int] = 2
     RECORD: ClassVar[str] = "Candidate"
     """Name in Parquet metadata: the class's earlier name, so that older work folders stay readable."""
     unit: str
@@ -245,6 +245,8 @@ class Head:
     """MinHash band keys of the text, in hex; empty if the recipe does not remove near-duplicates."""
     paragraphs: tuple[str, ...] = ()
     """Keys of the paragraphs within the domain, repeats included; empty if the recipe does not count them."""
+    tokens: tuple[str, ...] = ()
+    """Keys of a pair's unigrams and bigrams, repeats included; empty if the recipe does not count them."""
     frequent_paragraphs: tuple[str, ...] = ()
     """Keys of paragraphs that occur too often in the domain; they are dropped when the page is written."""
     scores: dict[str, float] = field(default_factory=dict)

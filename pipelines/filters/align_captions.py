@@ -1,8 +1,11 @@
-"""ALIGN's rules for alt texts (arXiv 2102.05918, §3): length, texts that many images share."""
+"""ALIGN's rules for alt texts (arXiv 2102.05918, §3): length, texts that many images share, rare tokens."""
 
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
 
 from corpusloom.schemas.config import threshold
+from corpusloom.schemas.identity import make_key
 from corpusloom.schemas.verdicts import Above, Below, Rule, Scores, at_least, at_most
 
 VERSION = 1
@@ -20,6 +23,20 @@ class CaptionConfig:
     """Different images that share the text, at most, counted before any filter (§3)."""
     max_image_texts: int | Below | None = threshold()
     """Different alt texts of the image, at most, counted before any filter (§3)."""
+    most_frequent_tokens: int | Below | None = threshold()
+    """Unigrams and bigrams that occur at least as often as the rarest one of the text, at most, counted before any
+    filter: the text has only the most frequent ones (§3: 100,000,000)."""
+    min_token_occurrences: int | Above | None = threshold()
+    """Occurrences of the text's rarest unigram or bigram, at least, counted before any filter (ours)."""
+    max_unknown_tokens: int | Below | None = threshold()
+    """Unigrams and bigrams of the text that the list `filters.lists.tokens` lacks, at most (§3: 0)."""
+    fold_case: bool = False
+    """Count texts that differ in case alone as one text; §3 does not say."""
+
+    @property
+    def counts_tokens(self) -> bool:
+        """Whether a rule needs the counts of unigrams and bigrams."""
+        return self.most_frequent_tokens is not None or self.min_token_occurrences is not None
 
 
 def unigrams(text: str) -> list[str]:
@@ -27,18 +44,42 @@ def unigrams(text: str) -> list[str]:
     return text.lower().split()
 
 
+def tokens(text: str) -> tuple[str, ...]:
+    """Return the unigrams of a text, then its bigrams, repeats included."""
+    words = unigrams(text)
+    return (*words, *map(" ".join, pairwise(words)))
+
+
+def token_keys(text: str) -> tuple[str, ...]:
+    """Return the keys of a text's tokens, by which they are counted over all pairs."""
+    return tuple(map(_token_key, tokens(text)))
+
+
+@lru_cache(1 << 16)
+def _token_key(token: str) -> str:
+    return make_key("token", token)
+
+
+def text_key(text: str, *, fold_case: bool) -> str:
+    """Return the key by which texts are counted as equal."""
+    return make_key("text", text.casefold() if fold_case else text)
+
+
 def measure_caption(
     text: str,
     *,
+    known: frozenset[str] | None = None,
     text_images: int | None = None,
     image_texts: int | None = None,
 ) -> Scores:
-    """Measure one alt text; a count that is None has no score, so its rule passes.
+    """Measure one alt text; what is not given has no score, so its rule passes.
 
-    `text_images`: different images with this text. `image_texts`: different texts of this image. The stage counts
-    both over all pairs, before any filter.
+    `known`: unigrams and bigrams of a vocabulary, in lower case. `text_images`: different images with this text.
+    `image_texts`: different texts of this image. The select stage counts both over all pairs, before any filter.
     """
     scores: Scores = {"caption_words": float(len(unigrams(text))), "caption_characters": float(len(text))}
+    if known is not None:
+        scores["unknown_tokens"] = float(sum(token not in known for token in tokens(text)))
     if text_images is not None:
         scores["text_images"] = float(text_images)
     if image_texts is not None:
@@ -47,10 +88,13 @@ def measure_caption(
 
 
 def rules(config: CaptionConfig) -> tuple[Rule, ...]:
-    """Return the rules: those on the text alone, then those on counts over all pairs."""
+    """Return the rules: those on the length of the text, on counts over all pairs, on a vocabulary."""
     return (
         at_least("too_few_caption_words", "caption_words", config.min_words),
         at_most("too_many_caption_words", "caption_words", config.max_words),
         at_most("text_of_many_images", "text_images", config.max_text_images),
         at_most("image_of_many_texts", "image_texts", config.max_image_texts),
+        at_most("rare_token", "token_rank", config.most_frequent_tokens),
+        at_least("rare_token", "token_count", config.min_token_occurrences),
+        at_most("rare_token", "unknown_tokens", config.max_unknown_tokens),
     )

@@ -133,7 +133,7 @@ def measure_pair(pair: Pair, recipe: Recipe) -> Scores:
     wanted = recipe.filters.language.languages if recipe.filters.language is not None else ()
     code, score = _known_language(pair) or language.measure_language(pair.text)
     return {
-        **align_captions.measure_caption(pair.text),
+        **align_captions.measure_caption(pair.text, known=load_word_lists(recipe).tokens),
         **language.language_scores(code, score, wanted),
         **image_rules.measure_url(pair.image_url),
     }
@@ -200,11 +200,14 @@ def measured_by(recipe: Recipe) -> dict[str, Any]:
     if recipe.kind != "interleaved":
         filters = {"captions": align_captions, "language": language, "images": image_rules}
         wanted = recipe.filters.language.languages if recipe.filters.language is not None else ()
+        captions = recipe.filters.captions or align_captions.CaptionConfig()
         return {
             "shared": shared,
             "scores": sorted(measured_names(recipe)),
             "filters": {name: module.VERSION for name, module in filters.items()},
             "languages": list(wanted),
+            "captions": {**_settings(captions), "tokens": captions.counts_tokens},
+            "lists": {"tokens": _list_hashes(load_word_lists(recipe))["tokens"]},
         }
     dedup = recipe.dedup
     return {

@@ -53,6 +53,8 @@ class WordListPaths:
     """Flagged words, bounded by OBELICS' rules (arXiv 2306.16527, Table 3)."""
     common_words: str | None = setting(None, kinds=INTERLEAVED)
     """Common words of the language, of which OBELICS' rules need a share (arXiv 2306.16527, Table 3)."""
+    tokens: str | None = setting(None, kinds=PAIRS)
+    """Unigrams and bigrams, as `captions.max_unknown_tokens` needs them: a vocabulary that was counted elsewhere."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

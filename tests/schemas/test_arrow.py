@@ -153,3 +153,12 @@ def test_a_fixed_tuple_comes_back_from_json() -> None:
 def test_rows_without_a_record_are_refused_with_their_file() -> None:
     with pytest.raises(InputError, match=r"x\.parquet: holds no corpusloom rows, not LedgerRow"):
         arrow.upgrade(LedgerRow, pa.table({"a": [1]}), "x.parquet")
+
+
+def test_a_head_of_version_1_gets_no_tokens() -> None:
+    head = Head(unit="pair", key="k", parent="p", url="u", paragraphs=("a",), frequent_paragraphs=("a",))
+    old = arrow.to_table(Head, [head]).drop_columns(["tokens"])
+    old = old.replace_schema_metadata({"corpusloom.record": "Candidate", "corpusloom.version": "1"})
+    assert list(arrow.from_table(Head, old)) == [head]
+    assert arrow.upgrade(Head, old).schema.names == arrow.schema(Head).names
+    assert arrow.upgrade(Head, old.select(["key"])).column_names == ["key"]

@@ -41,7 +41,7 @@ def test_defaults_are_those_of_the_format() -> None:
     }  # fmt: skip
     assert defaults(Head) == {
         "rank": "", "mixture": "", "text_key": "", "image_key": "", "images": (), "bands": (), "paragraphs": (),
-        "frequent_paragraphs": (), "scores": {}, "outcome": "kept", "reason": None, "measured": None,
+        "tokens": (), "frequent_paragraphs": (), "scores": {}, "outcome": "kept", "reason": None, "measured": None,
         "threshold": None,
     }  # fmt: skip
     assert defaults(SidecarRow) == {

@@ -23,11 +23,11 @@ from corpusloom.trainers.training.parallel import is_divided, whole, with_weight
 from corpusloom.trainers.training.step import prepare_run
 from corpusloom.trainers.training.task import Objective, TrainingTask
 from corpusloom.trainers.vilbert.config import ObjectiveConfig
-from corpusloom.trainers.vilbert.downstream.answers import AnswerVocabulary
 from corpusloom.trainers.vilbert.downstream.model import INPUTS, TaskModel
 from corpusloom.trainers.vilbert.downstream.objective import TaskObjective
-from corpusloom.trainers.vilbert.downstream.refcoco import RefCOCOTask
-from corpusloom.trainers.vilbert.downstream.vqa import VQATask
+from corpusloom.trainers.vilbert.downstream.tasks.answers import AnswerVocabulary
+from corpusloom.trainers.vilbert.downstream.tasks.refcoco import RefCOCOTask
+from corpusloom.trainers.vilbert.downstream.tasks.vqa import VQATask
 from corpusloom.trainers.vilbert.objective import PretrainingObjective
 from tests.trainers.clip.folders import siglip_config
 from tests.trainers.flamingo.test_model import SHAPE, Eyes, open_gates

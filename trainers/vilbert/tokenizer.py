@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import partial
 from typing import Any
 
@@ -143,3 +143,31 @@ def encode(tokenizer: Tokenizer, text: str, length: int) -> np.ndarray:
     if len(ids) > length:
         ids = [*ids[: length - 1], ids[-1]]
     return np.array(ids + [token_id(tokenizer, "[PAD]")] * (length - len(ids)), np.int64)
+
+
+def encode_pair(tokenizer: Tokenizer, context: Sequence[str], text: str, length: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return token ids and segments of [CLS] context [SEP] text [SEP], int64 (length,) each, padded with [PAD].
+
+    Texts of the context have a [SEP] between them; their segment is 0, that of `text` and its [SEP] is 1. If the whole
+    is too long, tokens are taken from the end of the longer one of the two, as in the public code.
+    """
+    cls, sep, pad = (token_id(tokenizer, name) for name in ("[CLS]", "[SEP]", "[PAD]"))
+    first: list[int] = []
+    for number, part in enumerate(context):
+        first += [sep] * (number > 0) + tokenizer.encode(part, add_special_tokens=False).ids
+    second = tokenizer.encode(text, add_special_tokens=False).ids
+    kept, rest = kept_lengths(len(first), len(second), length - 3)
+    ids = [cls, *first[:kept], sep, *second[:rest], sep]
+    segments = [0] * (kept + 2) + [1] * (rest + 1)
+    padding = length - len(ids)
+    return np.array(ids + [pad] * padding, np.int64), np.array(segments + [0] * padding, np.int64)
+
+
+def kept_lengths(first: int, second: int, room: int) -> tuple[int, int]:
+    """Return how many tokens of two texts are kept if the longer one, or the second of equal ones, is cut first."""
+    excess = max(first + second - room, 0)
+    cut = min(max(first - second, 0), excess)
+    first, excess = first - cut, excess - cut
+    cut = min(max(second - first, 0), excess)
+    second, excess = second - cut, excess - cut
+    return first - excess // 2, second - (excess + 1) // 2

@@ -25,6 +25,7 @@ class WordLists:
     bad_words: frozenset[str] | None = None
     flagged_words: frozenset[str] | None = None
     common_words: frozenset[str] | None = None
+    tokens: frozenset[str] | None = None
 
 
 @dataclass(frozen=True)

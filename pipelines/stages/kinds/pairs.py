@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from corpusloom.pipelines.extract.caption_cleaning import CleanCaption, clean_caption
 from corpusloom.pipelines.extract.reading.licenses import of_headers as license_of_headers
+from corpusloom.pipelines.filters.align_captions import CaptionConfig, text_key, token_keys
 from corpusloom.pipelines.filters.language import measure_language
 from corpusloom.pipelines.net.permissions.licenses import license_refusal
 from corpusloom.pipelines.net.permissions.opt_outs import opt_out, signals_of_headers, signals_of_html
@@ -82,15 +83,17 @@ def remake_pair(pair: Pair, recipe: Recipe) -> tuple[Pair, Head]:
     language, score = measure_language(pair.text)
     pair = replace(pair, language=language, scores={"language_score": score})
     pair = replace(pair, scores=measure_pair(pair, recipe))
+    captions = recipe.filters.captions or CaptionConfig()
     head = Head(
         unit="pair",
         key=pair.key,
         parent=pair.parent,
         url=pair.image_url,
         rank=identity.make_key("rank", pair.page_url),
-        text_key=identity.make_key("text", pair.text),
+        text_key=text_key(pair.text, fold_case=captions.fold_case),
         image_key=identity.image_key(pair.image_url),
         images=(pair.image_url,),
+        tokens=token_keys(pair.text) if captions.counts_tokens else (),
         scores=pair.scores,
     )
     return pair, head

@@ -1,7 +1,7 @@
 """The definition of each step of the select stage, as a pure function over one head or one group of heads.
 
 `distributed` calls these functions. `local` does the same over Arrow columns, where a call per group would be slow;
-tests compare both with these functions. Only `count_distinct` considers rejected heads.
+tests compare both with these functions. Only `count_distinct` and `score_tokens` consider rejected heads.
 """
 
 import dataclasses
@@ -14,6 +14,9 @@ from corpusloom.schemas import arrow
 from corpusloom.schemas.records import Head
 from corpusloom.schemas.verdicts import Rejected, Rule, decide
 
+TOKEN_COUNT, TOKEN_RANK = "token_count", "token_rank"
+"""Scores of a pair's rarest unigram or bigram: its occurrences, and the number of tokens that occur as often or more
+often."""
 By = Literal["key", "text_key", "image_key"]
 """A key that heads are grouped by."""
 
@@ -123,6 +126,21 @@ def count_distinct(group: Iterable[Head], of: By, score: str) -> list[Head]:
     return [dataclasses.replace(head, scores={**head.scores, score: count}) for head in heads]
 
 
+def token_ranks(tokens_of_count: Mapping[int, int]) -> dict[int, int]:
+    """Return number of occurrences -> number of tokens with as many or more, given the tokens of each number."""
+    ranks, above = {}, 0
+    for count in sorted(tokens_of_count, reverse=True):
+        above += tokens_of_count[count]
+        ranks[count] = above
+    return ranks
+
+
+def score_tokens(head: Head, rarest: int, ranks: Mapping[int, int]) -> Head:
+    """Return a head, rejected or not, with the occurrences of its rarest token and their rank as scores."""
+    scores = {TOKEN_COUNT: float(rarest), TOKEN_RANK: float(ranks[rarest])}
+    return dataclasses.replace(head, scores={**head.scores, **scores})
+
+
 def without_keys(head: Head) -> Head:
     """Return a decided head without the keys that nothing after select needs."""
-    return dataclasses.replace(head, bands=(), paragraphs=())
+    return dataclasses.replace(head, bands=(), paragraphs=(), tokens=())

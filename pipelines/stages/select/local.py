@@ -7,6 +7,7 @@ code for the reason of its rejection) and 4 more for near-duplicates (its cluste
 """
 
 import dataclasses
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -34,9 +35,10 @@ from corpusloom.pipelines.stages.select.corpus import (
     ranges_of,
     whole_column,
 )
-from corpusloom.pipelines.stages.select.group_decisions import encode
+from corpusloom.pipelines.stages.select.group_decisions import TOKEN_COUNT, TOKEN_RANK, encode, token_ranks
 from corpusloom.pipelines.stages.select.steps import (
     CountDistinct,
+    CountTokens,
     Judge,
     KeepOne,
     KeepOneOfNearDuplicates,
@@ -84,6 +86,8 @@ def select(
                 mark_frequent(corpus, step)
             case CountDistinct():
                 count_distinct(corpus, step)
+            case CountTokens():
+                count_tokens(corpus)
     pace.reach("select", folder, len(steps))
     write_decisions(corpus, folder)
 
@@ -235,7 +239,7 @@ def clusters(corpus: Selection, step: KeepOneOfNearDuplicates) -> Forest:
         return by_key(numbers, rows_of), places_of(numbers)
 
     forest = Forest(corpus.rows)
-    for table in corpus.grouped(schema, parted, 24 * bands_of(corpus)):
+    for table in corpus.grouped(schema, parted, 24 * entries_of(corpus, "bands")):
         high, low, rows = (column(table, name) for name in ("high", "low", "row"))
         order = np.lexsort((low, high))
         high, low, rows = high[order], low[order], rows[order]
@@ -244,11 +248,10 @@ def clusters(corpus: Selection, step: KeepOneOfNearDuplicates) -> Forest:
     return forest
 
 
-def bands_of(corpus: Selection) -> int:
-    """Estimate the number of bands of all heads from the first fragment."""
-    first = corpus.ranges[0].paths[0]
-    table = tables.read_table(first, ["bands"])
-    return corpus.rows * len(pc.list_flatten(table["bands"])) // max(1, table.num_rows)
+def entries_of(corpus: Selection, name: str) -> int:
+    """Estimate the number of entries of a list column of all heads from the first range."""
+    first = corpus.ranges[0]
+    return corpus.rows * len(pc.list_flatten(corpus.read(first, [name])[name])) // max(1, first.rows)
 
 
 # --- paragraphs and counts ---
@@ -300,6 +303,36 @@ def count_distinct(corpus: Selection, step: CountDistinct) -> None:
         corpus.scores[step.score].add(rows, pa.array(distinct.astype(np.float64)))
 
 
+def count_tokens(corpus: Selection) -> None:
+    """Score every head with tokens by its rarest one, as `group_decisions.score_tokens` says."""
+    schema, counts = pa.schema([*HASH, ROW]), corpus.by_range("count", pa.int64())
+    tokens_of_count: Counter[int] = Counter()
+
+    def parted(part: Range) -> tuple[pa.Table, NDArray[np.float64]]:
+        tokens = whole_column(corpus.read(part, ["tokens"]), "tokens")
+        numbers = key_numbers(tokens.flatten())
+        rows = np.repeat(np.arange(part.start, part.start + part.rows), np.asarray(tokens.value_lengths()))
+        return by_key(numbers, rows), places_of(numbers)
+
+    for table in corpus.grouped(schema, parted, 24 * entries_of(corpus, "tokens")):
+        high, low, rows = (column(table, name) for name in ("high", "low", "row"))
+        order = np.lexsort((low, high))
+        sizes = np.diff([*group_starts(high[order], low[order]), len(rows)])
+        tokens_of_count.update(sizes.tolist())
+        counts.add(rows[order], pa.array(np.repeat(sizes, sizes)))
+    rank_of = token_ranks(tokens_of_count)
+    for name in (TOKEN_COUNT, TOKEN_RANK):
+        corpus.scores[name] = corpus.by_range("value", pa.float64())
+    for part in corpus.ranges:
+        rows, found = counts.read(part)
+        rarest = np.full(part.rows, np.iinfo(np.int64).max)
+        np.minimum.at(rarest, rows, np.asarray(found))
+        scored = np.unique(rows)
+        values = rarest[scored].tolist()
+        corpus.scores[TOKEN_COUNT].add(part.start + scored, pa.array(values, pa.float64()))
+        corpus.scores[TOKEN_RANK].add(part.start + scored, pa.array([rank_of[value] for value in values], pa.float64()))
+
+
 # --- decisions ---
 
 
@@ -339,7 +372,7 @@ def decided(corpus: Selection, part: Range) -> pa.Table:
     if corpus.scores:
         added = {name: store.read(part) for name, store in corpus.scores.items()}
         changed["scores"] = with_scores(table["scores"].chunk(0), added)
-    for name in ("bands", "paragraphs"):
+    for name in ("bands", "paragraphs", "tokens"):
         changed[name] = lists_of(np.zeros(part.rows, dtype=np.int64), pa.array([], pa.string()), schema.field(name))
     for name, values in changed.items():
         table = table.set_column(schema.get_field_index(name), schema.field(name), values)

@@ -66,7 +66,17 @@ class CountDistinct:
     score: str
 
 
-Step: TypeAlias = Judge | KeepOne | KeepOneOfNearDuplicates | MarkFrequentParagraphs | CountDistinct
+@dataclass(frozen=True, slots=True)
+class CountTokens:
+    """Score heads, rejected ones too, with the occurrences of their rarest token and the rank of this number.
+
+    `group_decisions.token_ranks` and `group_decisions.score_tokens`.
+    """
+
+    label: str
+
+
+Step: TypeAlias = Judge | KeepOne | KeepOneOfNearDuplicates | MarkFrequentParagraphs | CountDistinct | CountTokens
 
 
 def page_steps(recipe: Recipe) -> tuple[Step, ...]:
@@ -93,12 +103,14 @@ def page_steps(recipe: Recipe) -> tuple[Step, ...]:
 def pair_steps(recipe: Recipe) -> tuple[Step, ...]:
     """Return the steps for pairs.
 
-    ALIGN (arXiv 2102.05918, section 3) counts images per text and texts per image over the raw set, so both counts come
-    before any rule.
+    ALIGN (arXiv 2102.05918, section 3) counts images per text, texts per image and tokens over the raw set, so all
+    counts come before any rule.
     """
+    captions = recipe.filters.captions
     return (
         CountDistinct("Images per text", by="text_key", of="image_key", score="text_images"),
         CountDistinct("Texts per image", by="image_key", of="text_key", score="image_texts"),
+        *((CountTokens("Count tokens"),) if captions is not None and captions.counts_tokens else ()),
         Judge("Judge pairs", pair_rules(recipe)),
         KeepOne("One of equal pairs", "key", "duplicate_pair"),
     )

@@ -108,7 +108,13 @@ ROWS: dict[str, Row] = {
     "filters.pii.email": Row("MASK", SHARDS),
     "filters.pii.ip_address": Row("MASK", SHARDS),
     "filters.pii.phone": Row("MASK", SHARDS),
+    "filters.lists.tokens": Row("LIST", MEASURED, kind="pairs"),
     **thresholds("filters.captions", "min_words max_words max_text_images max_image_texts", SELECT, kind="pairs"),
+    **thresholds("filters.captions", "most_frequent_tokens min_token_occurrences", MEASURED, kind="pairs"),
+    "filters.captions.max_unknown_tokens": Row("0", SELECT, ("filters.lists.tokens=LIST",), kind="pairs"),
+    "filters.captions.fold_case": Row(
+        "true", MEASURED, kind="pairs", unseen="no two texts differ in case alone: stages/kinds/test_pairs.py"
+    ),
     **thresholds(
         "filters.images", "min_side max_side max_aspect min_declared_side max_declared_side min_colour_range", SHARDS
     ),

@@ -1,5 +1,6 @@
 """BERT's tokenizer: ids as transformers' from each kind of file; a learnt vocabulary is the same for equal captions."""
 
+import itertools
 import json
 import os
 import subprocess
@@ -14,6 +15,7 @@ from corpusloom.trainers.vilbert.tokenizer import (
     SPECIAL,
     encode,
     hf_files,
+    kept_lengths,
     learn_tokenizer,
     read_vocabulary,
     tokenizer_in,
@@ -136,3 +138,11 @@ def test_a_folder_without_a_vocabulary_has_none(tmp_path: Path) -> None:
     assert tokenizer_in(str(tmp_path)) is None
     with pytest.raises(InputError, match=r"no tokenizer\.json or vocab\.txt"):
         read_vocabulary(str(tmp_path))
+
+
+def test_the_longer_text_of_a_pair_is_cut_token_by_token() -> None:
+    for first, second, room in itertools.product(range(9), range(9), range(2, 12)):
+        kept, rest = first, second
+        while kept + rest > room:
+            kept, rest = (kept - 1, rest) if kept > rest else (kept, rest - 1)
+        assert kept_lengths(first, second, room) == (kept, rest)

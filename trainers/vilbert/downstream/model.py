@@ -1,6 +1,6 @@
 """ViLBERT with the head of a downstream task (arXiv 1908.02265, section 3.2).
 
-Shapes: B batch, T tokens, R regions with IMG first.
+Shapes: B batch, C choices, T tokens, R regions with IMG first.
 """
 
 from collections.abc import Callable, Mapping
@@ -12,6 +12,8 @@ from corpusloom.trainers.vilbert.model import LAYER_NORM_EPS, Streams
 
 INPUTS = ("tokens", "token_mask", "features", "locations", "region_mask")
 """Names of the arrays of a batch that the model takes."""
+SEGMENTS = "segments"
+"""Name of a further one, of texts that have two segments."""
 
 
 class AnswerHead(nn.Module):
@@ -64,11 +66,27 @@ class TaskModel(Streams):
         return "head" if name.startswith("head.") else "streams"
 
     def forward(
-        self, tokens: Tensor, token_mask: Tensor, features: Tensor, locations: Tensor, region_mask: Tensor
+        self,
+        tokens: Tensor,
+        token_mask: Tensor,
+        features: Tensor,
+        locations: Tensor,
+        region_mask: Tensor,
+        segments: Tensor | None = None,
     ) -> Tensor:
-        """Return the head's logits: (B, T) int, (B, T) bool, (B, R, F), (B, R, 5), (B, R) bool."""
-        text = self.encode_text(tokens, token_mask)
+        """Return the head's logits: (B, T) int, (B, T) bool, (B, R, F), (B, R, 5), (B, R) bool, (B, T) int or None.
+
+        Tokens, their mask and segments may be of C texts per image, (B, C, T); then the logits are (B, C, ...). An
+        image is encoded once up to the first connection, and repeated for its texts from there on.
+        """
         image = self.encode_image(features, locations, region_mask)
+        several = tokens.dim() == 3
+        if several:
+            count = tokens.shape[1]
+            image, region_mask = (value.repeat_interleave(count, 0) for value in (image, region_mask))
+            tokens, token_mask = tokens.flatten(0, 1), token_mask.flatten(0, 1)
+            segments = None if segments is None else segments.flatten(0, 1)
+        text = self.encode_text(tokens, token_mask, segments)
         text, image = self.connect(text, token_mask, image, region_mask)
         logits: Tensor = self.head(self.pool(text, image), image)
-        return logits
+        return logits.unflatten(0, (-1, count)) if several else logits

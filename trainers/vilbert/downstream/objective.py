@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from corpusloom.trainers.training.batches import counted_rows
 from corpusloom.trainers.training.numerics import at_least_float32
 from corpusloom.trainers.training.task import Loss, StepContext
-from corpusloom.trainers.vilbert.downstream.model import INPUTS
+from corpusloom.trainers.vilbert.downstream.model import INPUTS, SEGMENTS
 from corpusloom.trainers.vilbert.downstream.task import DownstreamTask
 
 
@@ -42,4 +42,4 @@ def predict(model: nn.Module, batch: Mapping[str, Any]) -> Tensor:
     """Return a task model's logits of a batch, float32 or more precise; features are stored as float16."""
     dtype = next(model.parameters()).dtype
     inputs = {name: batch[name].to(dtype) if batch[name].is_floating_point() else batch[name] for name in INPUTS}
-    return at_least_float32(model(**inputs))
+    return at_least_float32(model(**inputs, segments=batch.get(SEGMENTS)))

@@ -20,17 +20,18 @@ from corpusloom.trainers.training.config import RunConfig
 from corpusloom.trainers.training.parallel import with_weights
 from corpusloom.trainers.training.task import Evaluate, TrainingTask, learnt_note, overlap_note
 from corpusloom.trainers.vilbert.config import PRETRAIN, REFCOCO, VQA, ViLBERTConfig, model_config
-from corpusloom.trainers.vilbert.downstream.answers import AnswerVocabulary, build_answers, read_answers
 from corpusloom.trainers.vilbert.downstream.config import TaskDataConfig, need_annotations, task_data_config
 from corpusloom.trainers.vilbert.downstream.formats.expressions import read_expressions
 from corpusloom.trainers.vilbert.downstream.formats.questions import read_questions
 from corpusloom.trainers.vilbert.downstream.join import join
 from corpusloom.trainers.vilbert.downstream.measure import TaskTools, measure_annotations
 from corpusloom.trainers.vilbert.downstream.objective import TaskObjective
-from corpusloom.trainers.vilbert.downstream.refcoco import RefCOCOTask
 from corpusloom.trainers.vilbert.downstream.task import DownstreamTask
+from corpusloom.trainers.vilbert.downstream.tasks.answers import AnswerVocabulary, build_answers, read_answers
+from corpusloom.trainers.vilbert.downstream.tasks.refcoco import RefCOCOTask
+from corpusloom.trainers.vilbert.downstream.tasks.vqa import VQATask
+from corpusloom.trainers.vilbert.downstream.texts import texts_of
 from corpusloom.trainers.vilbert.downstream.transform import TaskTransform, example_batch
-from corpusloom.trainers.vilbert.downstream.vqa import VQATask
 from corpusloom.trainers.vilbert.initial import (
     TOKENIZER,
     build_model,
@@ -139,7 +140,8 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]], beg
 
 def _texts(shape: ViLBERTConfig, data: TaskDataConfig) -> Iterable[str]:
     """Return the texts from which a vocabulary is learnt: those of the split that is trained on."""
-    return (item.text for item in READERS[shape.task](need_annotations(data), data.split, data))
+    found = READERS[shape.task](need_annotations(data), data.split, data)
+    return (text for item in found for text in texts_of(item.text))
 
 
 def _random_note(shape: ViLBERTConfig) -> tuple[str, ...]:

@@ -9,6 +9,7 @@ from torch import Tensor
 from corpusloom.trainers.evaluation.batches import Figures
 from corpusloom.trainers.evaluation.finished import Measured
 from corpusloom.trainers.stream.samples.typed import RegionsSample
+from corpusloom.trainers.vilbert.downstream.texts import ModelText
 
 
 class ImageAnnotation(Protocol):
@@ -31,12 +32,16 @@ class TaskAnnotation(ImageAnnotation, Protocol):
         """Number among the annotations that were read, from 0."""
 
     @property
-    def text(self) -> str:
-        """Text that stands beside the image."""
+    def text(self) -> ModelText:
+        """Text that stands beside the image, or the texts among which the model chooses."""
 
 
 class DownstreamTask(Protocol):
     """One task. Shapes: B rows, R regions without IMG."""
+
+    @property
+    def choices(self) -> int | None:
+        """Texts of an annotation among which the model chooses; None: an annotation has one text."""
 
     def targets(self, annotation: Any, sample: RegionsSample) -> Mapping[str, np.ndarray]:
         """Return the arrays of one row that `losses` and `measure` need."""

@@ -15,7 +15,7 @@ from corpusloom.trainers.vilbert.config import ViLBERTConfig
 from corpusloom.trainers.vilbert.data import check_width, region_inputs
 from corpusloom.trainers.vilbert.downstream.config import TaskDataConfig
 from corpusloom.trainers.vilbert.downstream.task import DownstreamTask
-from corpusloom.trainers.vilbert.tokenizer import encode, token_id
+from corpusloom.trainers.vilbert.downstream.texts import text_inputs
 
 
 @dataclass(frozen=True)
@@ -33,11 +33,9 @@ class TaskTransform:
         if not isinstance(sample, RegionsSample):
             raise ConfigError("ViLBERT trains on regions", where="--data", remedy="loom build regions --from DATASET")
         check_width("feature_width", self.shape.feature_width, sample.features.shape[1], sample.key)
-        tokens = encode(self.tokenizer, item.annotation.text, self.data.tokens)
         return {
-            "number": np.int64(item.annotation.number),
-            "tokens": tokens,
-            "token_mask": tokens != token_id(self.tokenizer, "[PAD]"),
+            "number": np.array(item.annotation.number),
+            **text_inputs(self.tokenizer, item.annotation.text, self.data.tokens),
             **region_inputs(sample, self.data.regions),
             **self.task.targets(item.annotation, sample),
         }
@@ -45,7 +43,8 @@ class TaskTransform:
 
 def example_batch(shape: ViLBERTConfig, data: TaskDataConfig, task: DownstreamTask, rows: int) -> dict[str, Any]:
     """Return a batch as the stream gives it, of zeros."""
-    words, regions = (rows, data.tokens), (rows, data.regions + 1)
+    words = (rows, data.tokens) if task.choices is None else (rows, task.choices, data.tokens)
+    regions = (rows, data.regions + 1)
     return {
         "keys": [""] * rows,
         "number": torch.zeros(rows, dtype=torch.int64),
@@ -54,5 +53,6 @@ def example_batch(shape: ViLBERTConfig, data: TaskDataConfig, task: DownstreamTa
         "features": torch.zeros(*regions, shape.feature_width, dtype=torch.float16),
         "locations": torch.zeros(*regions, 5),
         "region_mask": torch.ones(regions, dtype=torch.bool),
+        **({} if task.choices is None else {"segments": torch.zeros(words, dtype=torch.int64)}),
         **task.example(rows),
     }

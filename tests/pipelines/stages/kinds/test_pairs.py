@@ -63,3 +63,19 @@ def test_equal_pairs_of_two_pages_share_a_key_and_rank_by_their_page() -> None:
     first, second = (make_pair(CAT.url, CleanCaption("A cat"), "alt_text", page, page, ALIGN)[1] for page in ("p", "q"))
     assert (first.key, first.text_key) == (second.key, second.text_key)
     assert first.rank == identity.make_key("rank", "p") != second.rank
+
+
+def test_a_head_has_the_tokens_of_its_text_if_the_recipe_counts_them() -> None:
+    cleaned = CleanCaption("A cat")
+    for key, expected in (("off", 0), ("5", 3)):
+        recipe = load_recipe("align", [f"filters.captions.most_frequent_tokens={key}"])
+        _, head = make_pair("u", cleaned, "alt_text", "p", "", recipe)
+        assert len(head.tokens) == expected
+
+
+def test_texts_that_differ_in_case_alone_have_one_key_if_case_is_folded() -> None:
+    for folded, keys in (("true", 1), ("false", 2)):
+        recipe = load_recipe("align", [f"filters.captions.fold_case={folded}"])
+        heads = [make_pair("u", CleanCaption(text), "alt_text", "p", "", recipe)[1] for text in ("A Cat", "a cat")]
+        assert len({head.text_key for head in heads}) == keys
+        assert len({head.key for head in heads}) == 2

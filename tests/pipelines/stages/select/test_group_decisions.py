@@ -16,6 +16,7 @@ from corpusloom.pipelines.dedup.components import Cluster
 from corpusloom.pipelines.stages.select import group_decisions as meaning
 from corpusloom.pipelines.stages.select.steps import (
     CountDistinct,
+    CountTokens,
     Judge,
     KeepOne,
     KeepOneOfNearDuplicates,
@@ -45,6 +46,7 @@ def heads_of(**fields: st.SearchStrategy[object]) -> st.SearchStrategy[Head]:
         "images": st.lists(few, max_size=2).map(tuple),
         "bands": st.lists(st.sampled_from("uvwxyz"), max_size=3).map(tuple),
         "paragraphs": st.lists(st.sampled_from("pqr"), max_size=4).map(tuple),
+        "tokens": st.lists(st.sampled_from("lmnop"), max_size=4).map(tuple),
         "scores": st.dictionaries(st.sampled_from(("s", "t", "u")), VALUES),
     }
     return st.builds(Head, **usual | fields)
@@ -67,9 +69,14 @@ BY: tuple[meaning.By, ...] = ("key", "text_key", "image_key")
 
 
 def labelled(steps: Sequence[Step]) -> tuple[Step, ...]:
-    """Return steps with unique labels, which a Beam pipeline needs. Paragraphs are marked once, as in every recipe."""
-    marks = [step for step in steps if isinstance(step, MarkFrequentParagraphs)]
-    once = [step for step in steps if not isinstance(step, MarkFrequentParagraphs) or step is marks[0]]
+    """Return steps with unique labels, which a Beam pipeline needs.
+
+    Paragraphs are marked once and tokens are counted once, as in every recipe.
+    """
+    once: list[Step] = []
+    for step in steps:
+        if not isinstance(step, MarkFrequentParagraphs | CountTokens) or type(step) not in map(type, once):
+            once.append(step)
     return tuple(dataclasses.replace(step, label=f"{number} {step.label}") for number, step in enumerate(once))
 
 
@@ -82,6 +89,7 @@ STEPS = st.lists(
         st.builds(
             CountDistinct, st.just("count"), st.sampled_from(BY), st.sampled_from(BY), st.sampled_from(("count", "t"))
         ),
+        st.just(CountTokens("tokens")),
     ),
     max_size=5,
 ).map(labelled)
@@ -124,6 +132,18 @@ def after(heads: Sequence[Head], step: Step) -> list[Head]:
         case CountDistinct():
             groups = grouped(heads, step.by)
             return [head for group in groups for head in meaning.count_distinct(group, step.of, step.score)]
+        case CountTokens():
+            return with_token_scores(heads)
+
+
+def with_token_scores(heads: Sequence[Head]) -> list[Head]:
+    """Return heads with the scores of their rarest token."""
+    counts = Counter(token for head in heads for token in head.tokens)
+    ranks = meaning.token_ranks(Counter(counts.values()))
+    return [
+        meaning.score_tokens(head, min(counts[token] for token in head.tokens), ranks) if head.tokens else head
+        for head in heads
+    ]
 
 
 def decided(heads: Sequence[Head], steps: tuple[Step, ...]) -> list[Head]:
@@ -174,6 +194,7 @@ def test_a_large_corpus_with_every_step_is_decided_alike(body: object, tmp_path:
             image_key=str(rng.randrange(40)),
             bands=tuple(str(rng.randrange(90)) for _ in range(2)),
             paragraphs=tuple(str(rng.randrange(40)) for _ in range(3)),
+            tokens=tuple(str(int(rng.expovariate(0.05))) for _ in range(rng.randrange(5))),
             scores={name: rng.choice((0.0, 1.0, 2.0, float("nan"))) for name in "stu" if rng.random() < 0.7},
         )
         for _ in range(200)
@@ -182,7 +203,8 @@ def test_a_large_corpus_with_every_step_is_decided_alike(body: object, tmp_path:
     for order in (rules, rules[::-1]):
         steps: tuple[Step, ...] = (
             CountDistinct("count", "text_key", "image_key", "images"),
-            Judge("judge", order),
+            CountTokens("tokens"),
+            Judge("judge", (*order, Rule(reason="rare", score="token_rank", maximum=60.0))),
             KeepOne("one per text", "text_key", "duplicate_text"),
             KeepOneOfNearDuplicates("near", distinct=False),
             MarkFrequentParagraphs("mark", 2),
@@ -191,7 +213,7 @@ def test_a_large_corpus_with_every_step_is_decided_alike(body: object, tmp_path:
         found = body(write_fragments(heads, tmp_path), steps, tmp_path / order[0].score)  # type: ignore[operator]
         assert list(map(repr, found)) == list(map(repr, decided(heads, steps)))
         assert {head.reason for head in found} == {
-            None, "few_s", "few_t", "few_u", "duplicate_text", "near_duplicate", "duplicate_image_set"
+            None, "few_s", "few_t", "few_u", "rare", "duplicate_text", "near_duplicate", "duplicate_image_set"
         }  # fmt: skip
 
 
@@ -304,6 +326,17 @@ def test_marks_are_a_heads_own_frequent_paragraphs_sorted() -> None:
     assert meaning.mark_frequent(gone, {"x"}) == gone
 
 
-def test_what_is_written_has_no_bands_and_paragraphs() -> None:
-    one = head(bands=("b",), paragraphs=("p",), frequent_paragraphs=("p",), images=("i",))
-    assert meaning.without_keys(one) == dataclasses.replace(one, bands=(), paragraphs=())
+def test_the_rank_of_a_count_is_the_number_of_tokens_with_as_many_occurrences_or_more() -> None:
+    assert meaning.token_ranks({1: 5, 7: 1, 3: 2}) == {7: 1, 3: 3, 1: 8}
+    assert meaning.token_ranks({}) == {}
+
+
+def test_a_rejected_head_gets_the_scores_of_its_rarest_token_too() -> None:
+    gone = meaning.reject(head(scores={"words": 3.0}), Rejected("earlier"))
+    found = meaning.score_tokens(gone, 3, {7: 1, 3: 3})
+    assert found == dataclasses.replace(gone, scores={"words": 3.0, "token_count": 3.0, "token_rank": 3.0})
+
+
+def test_what_is_written_has_no_bands_paragraphs_and_tokens() -> None:
+    one = head(bands=("b",), paragraphs=("p",), tokens=("t",), frequent_paragraphs=("p",), images=("i",))
+    assert meaning.without_keys(one) == dataclasses.replace(one, bands=(), paragraphs=(), tokens=())

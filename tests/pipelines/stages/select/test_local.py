@@ -34,6 +34,7 @@ def heads(unit: str) -> list[Head]:
                 images=tuple(f"http://example.org/{rng.randrange(50)}.jpg" for _ in range(3)),
                 bands=tuple(identity.make_key("band", str(rng.randrange(COUNT))) for _ in range(rng.randrange(3))),
                 paragraphs=tuple(identity.make_key("p", str(rng.randrange(90))) for _ in range(rng.randrange(4))),
+                tokens=tuple(identity.make_key("t", str(rng.randrange(300))) for _ in range(rng.randrange(6))),
                 scores={"images": float(rng.randrange(4)), "url_words": 1.0} if rng.random() < 0.9 else {},
             )
         )
@@ -50,10 +51,10 @@ def fragments(folder: Path, unit: str) -> list[str]:
 
 def recipes() -> Iterator[Recipe]:
     """Yield recipes that together have every step, and one in which two kept heads may share a graph node."""
-    obelics, align = load_recipe("obelics"), load_recipe("align")
+    obelics = load_recipe("obelics")
     yield obelics
     yield dataclasses.replace(obelics, dedup=dataclasses.replace(obelics.dedup, exact_url=False, exact_text=None))
-    yield align
+    yield load_recipe("align", ["filters.captions.most_frequent_tokens=290"])
 
 
 @pytest.mark.parametrize("recipe", list(recipes()), ids=["obelics", "nodes", "align"])

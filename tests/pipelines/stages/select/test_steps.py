@@ -8,6 +8,7 @@ from corpusloom.pipelines.recipes.deciding import pair_rules, select_rules
 from corpusloom.pipelines.recipes.recipe import Dedup, load_recipe
 from corpusloom.pipelines.stages.select.steps import (
     CountDistinct,
+    CountTokens,
     Judge,
     KeepOne,
     KeepOneOfNearDuplicates,
@@ -62,6 +63,14 @@ def test_pairs_are_counted_over_the_raw_set_before_any_rule() -> None:
     assert pair_steps(recipe) == (
         CountDistinct("Images per text", by="text_key", of="image_key", score="text_images"),
         CountDistinct("Texts per image", by="image_key", of="text_key", score="image_texts"),
+        CountTokens("Count tokens"),
         Judge("Judge pairs", pair_rules(recipe)),
         KeepOne("One of equal pairs", "key", "duplicate_pair"),
     )
+
+
+def test_tokens_are_counted_only_for_a_recipe_with_a_rule_on_their_counts() -> None:
+    recipe = load_recipe("align", ["filters.captions.most_frequent_tokens=off"])
+    assert not any(isinstance(step, CountTokens) for step in pair_steps(recipe))
+    recipe = load_recipe("align", ["filters.captions=off"])
+    assert not any(isinstance(step, CountTokens) for step in pair_steps(recipe))

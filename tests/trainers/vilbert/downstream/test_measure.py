@@ -6,7 +6,7 @@ from corpusloom.trainers.evaluation.batches import EvaluationSettings
 from corpusloom.trainers.vilbert.downstream.config import TaskDataConfig
 from corpusloom.trainers.vilbert.downstream.formats.expressions import read_expressions
 from corpusloom.trainers.vilbert.downstream.measure import TaskTools, measure_annotations
-from corpusloom.trainers.vilbert.downstream.refcoco import RefCOCOTask
+from corpusloom.trainers.vilbert.downstream.tasks.refcoco import RefCOCOTask
 from tests.trainers.vilbert.downstream.test_model import task_model
 from tests.trainers.vilbert.downstream.test_transform import TOKENIZER
 from tests.trainers.vilbert.downstream.worlds import write_images, write_refcoco

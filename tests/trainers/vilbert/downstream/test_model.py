@@ -34,3 +34,21 @@ def test_a_task_model_has_the_streams_of_the_pre_training_and_no_other_head() ->
     assert {name.partition(".")[0] for name in names - own} == {
         "alignment", "region_decoder", "region_transform", "word_bias", "word_transform",
     }  # fmt: skip
+
+
+def test_several_texts_of_an_image_have_the_logits_of_each_alone() -> None:
+    inputs, model, count = random_inputs(), task_model("vqa"), 4
+    generator = torch.Generator().manual_seed(2)
+    shape = (3, count, inputs["tokens"].shape[1])
+    tokens = torch.randint(5, 50, shape, generator=generator)
+    mask = torch.arange(shape[2]) < torch.randint(3, 9, (3, count, 1), generator=generator)
+    segments = torch.randint(0, 2, shape, generator=generator)
+    encoded: list[int] = []
+    model.region_embeddings.register_forward_hook(lambda _, arguments, __: encoded.append(len(arguments[0])))
+    found = model(**inputs | {"tokens": tokens, "token_mask": mask}, segments=segments)
+    assert encoded == [3]  # an image is encoded once
+    assert found.shape == (3, count, 7)
+    for choice in range(count):
+        one = inputs | {"tokens": tokens[:, choice], "token_mask": mask[:, choice]}
+        torch.testing.assert_close(found[:, choice], model(**one, segments=segments[:, choice]))
+        assert not torch.allclose(found[:, choice], model(**one))

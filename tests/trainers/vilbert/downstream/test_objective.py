@@ -7,9 +7,9 @@ from torch import nn
 
 from corpusloom.trainers.training.config import TrainConfig
 from corpusloom.trainers.training.task import StepContext
-from corpusloom.trainers.vilbert.downstream.answers import AnswerVocabulary
 from corpusloom.trainers.vilbert.downstream.objective import TaskObjective, predict
-from corpusloom.trainers.vilbert.downstream.vqa import VQATask
+from corpusloom.trainers.vilbert.downstream.tasks.answers import AnswerVocabulary
+from corpusloom.trainers.vilbert.downstream.tasks.vqa import VQATask
 from tests.trainers.vilbert.downstream.test_model import task_model
 from tests.trainers.vilbert.small import random_inputs
 

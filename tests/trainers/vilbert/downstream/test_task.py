@@ -5,12 +5,12 @@ from typing import Any
 import numpy as np
 import pytest
 
-from corpusloom.trainers.vilbert.downstream.answers import AnswerVocabulary
 from corpusloom.trainers.vilbert.downstream.formats.expressions import Expression
 from corpusloom.trainers.vilbert.downstream.formats.questions import Question
-from corpusloom.trainers.vilbert.downstream.refcoco import RefCOCOTask
 from corpusloom.trainers.vilbert.downstream.task import DownstreamTask, TaskAnnotation
-from corpusloom.trainers.vilbert.downstream.vqa import VQATask
+from corpusloom.trainers.vilbert.downstream.tasks.answers import AnswerVocabulary
+from corpusloom.trainers.vilbert.downstream.tasks.refcoco import RefCOCOTask
+from corpusloom.trainers.vilbert.downstream.tasks.vqa import VQATask
 from tests.trainers.vilbert.downstream.worlds import region_sample
 
 CASES: list[tuple[DownstreamTask, Any]] = [

@@ -6,11 +6,11 @@ import torch
 
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.stream.reading.annotated_rows import AnnotatedSample
-from corpusloom.trainers.vilbert.downstream.answers import AnswerVocabulary
 from corpusloom.trainers.vilbert.downstream.config import TaskDataConfig
 from corpusloom.trainers.vilbert.downstream.formats.questions import Question
+from corpusloom.trainers.vilbert.downstream.tasks.answers import AnswerVocabulary
+from corpusloom.trainers.vilbert.downstream.tasks.vqa import VQATask
 from corpusloom.trainers.vilbert.downstream.transform import TaskTransform, example_batch
-from corpusloom.trainers.vilbert.downstream.vqa import VQATask
 from corpusloom.trainers.vilbert.tokenizer import make_tokenizer
 from tests.trainers.vilbert.downstream.worlds import region_sample
 from tests.trainers.vilbert.folders import WORDS

@@ -1,9 +1,9 @@
 """RareAct's format: parts of videos, each with a verb and a noun and how it relates to them (arXiv 2008.01018)."""
 
 from corpusloom.trainers.flamingo.benchmarks.formats.records import seconds
-from corpusloom.trainers.flamingo.benchmarks.formats.rows import read_rows, record_errors
 from corpusloom.trainers.flamingo.benchmarks.formats.source import SplitSource
 from corpusloom.trainers.flamingo.benchmarks.items import Item
+from corpusloom.trainers.formats.rows import read_rows, record_errors
 
 POSITIVE, NEGATIVE = 1, 0
 """Annotations of the action of a record; others are hard negatives: the verb or the noun alone is right."""

@@ -5,9 +5,9 @@ from collections.abc import Iterator
 
 from corpusloom.schemas.errors import InputError
 from corpusloom.trainers.clip.zero_shot.retrieval.karpathy import open_karpathy
-from corpusloom.trainers.flamingo.benchmarks.formats.rows import read_json, record_errors
 from corpusloom.trainers.flamingo.benchmarks.formats.source import SplitSource
 from corpusloom.trainers.flamingo.benchmarks.items import Item
+from corpusloom.trainers.formats.rows import read_json, record_errors
 
 
 def read_karpathy(source: SplitSource) -> list[Item]:

@@ -5,10 +5,10 @@ from dataclasses import replace
 from typing import Any
 
 from corpusloom.schemas import storage
-from corpusloom.trainers.flamingo.benchmarks.formats.rows import read_json, read_rows, record_errors
 from corpusloom.trainers.flamingo.benchmarks.formats.source import SplitSource
 from corpusloom.trainers.flamingo.benchmarks.items import Item
 from corpusloom.trainers.flamingo.prompts.episodes import dialogue
+from corpusloom.trainers.formats.rows import read_json, read_rows, record_errors
 
 
 def read_dialogues(source: SplitSource) -> list[Item]:

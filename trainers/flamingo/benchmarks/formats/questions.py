@@ -2,9 +2,9 @@
 
 from corpusloom.schemas import storage
 from corpusloom.trainers.flamingo.benchmarks.formats.records import texts_of
-from corpusloom.trainers.flamingo.benchmarks.formats.rows import read_rows, record_errors
 from corpusloom.trainers.flamingo.benchmarks.formats.source import SplitSource
 from corpusloom.trainers.flamingo.benchmarks.items import Item
+from corpusloom.trainers.formats.rows import read_rows, record_errors
 
 
 def read_questions(source: SplitSource) -> list[Item]:

@@ -10,9 +10,9 @@ from corpusloom.trainers.flamingo.benchmarks.formats.captions import read_karpat
 from corpusloom.trainers.flamingo.benchmarks.formats.dialogues import read_dialogues
 from corpusloom.trainers.flamingo.benchmarks.formats.questions import read_questions
 from corpusloom.trainers.flamingo.benchmarks.formats.records import read_records
-from corpusloom.trainers.flamingo.benchmarks.formats.rows import REMEDY
 from corpusloom.trainers.flamingo.benchmarks.formats.source import SplitSource
 from corpusloom.trainers.flamingo.benchmarks.items import Item
+from corpusloom.trainers.formats.rows import REMEDY
 
 READERS: Mapping[str, Callable[[SplitSource], list[Item]]] = {
     "actions": read_actions,

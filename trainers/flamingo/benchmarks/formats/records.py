@@ -5,15 +5,15 @@ from dataclasses import replace
 from typing import Any
 
 from corpusloom.schemas import storage
-from corpusloom.trainers.flamingo.benchmarks.formats.rows import (
+from corpusloom.trainers.flamingo.benchmarks.formats.source import SplitSource
+from corpusloom.trainers.flamingo.benchmarks.items import Item
+from corpusloom.trainers.formats.rows import (
     RawRecord,
     read_json,
     read_names,
     read_rows,
     record_errors,
 )
-from corpusloom.trainers.flamingo.benchmarks.formats.source import SplitSource
-from corpusloom.trainers.flamingo.benchmarks.items import Item
 
 
 def read_records(source: SplitSource) -> list[Item]:

@@ -6,9 +6,9 @@ from typing import Any
 
 from corpusloom.schemas import storage
 from corpusloom.schemas.errors import ConfigError, InputError
-from corpusloom.trainers.flamingo.benchmarks.formats.rows import read_json, record_errors
+from corpusloom.trainers.formats.plain_pickle import read_plain_pickle
+from corpusloom.trainers.formats.rows import read_json, record_errors
 from corpusloom.trainers.vilbert.downstream.config import TaskDataConfig
-from corpusloom.trainers.vilbert.downstream.formats.plain_pickle import read_plain_pickle
 
 PixelBox = tuple[float, float, float, float]
 _REMEDY = "give refs(unc).p, refs(umd).p or refs(google).p, and instances.json beside it, as they are published"

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from corpusloom.schemas.errors import ConfigError, InputError
-from corpusloom.trainers.flamingo.benchmarks.formats.rows import RawRecord, read_json, record_errors
+from corpusloom.trainers.formats.rows import RawRecord, read_json, record_errors
 from corpusloom.trainers.vilbert.downstream.config import TaskDataConfig
 
 TRAIN, MINVAL = "train", "minval"

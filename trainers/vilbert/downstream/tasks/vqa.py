@@ -7,6 +7,7 @@ scores, summed over the answers.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -19,8 +20,8 @@ from corpusloom.trainers.evaluation.batches import Figures
 from corpusloom.trainers.evaluation.figures import mean
 from corpusloom.trainers.evaluation.finished import Measured
 from corpusloom.trainers.stream.samples.typed import RegionsSample
-from corpusloom.trainers.vilbert.downstream.answers import AnswerVocabulary
 from corpusloom.trainers.vilbert.downstream.formats.questions import TYPES, Question
+from corpusloom.trainers.vilbert.downstream.tasks.answers import AnswerVocabulary
 
 ACCURACY = "accuracy"
 
@@ -42,6 +43,7 @@ class VQATask:
     """Choice among the answers of a vocabulary."""
 
     vocabulary: AnswerVocabulary
+    choices: ClassVar[int | None] = None
 
     def targets(self, annotation: Question, sample: RegionsSample) -> dict[str, np.ndarray]:
         """Return the soft scores of all answers."""

@@ -3,8 +3,8 @@
 import pytest
 
 from corpusloom.schemas.errors import InputError
-from corpusloom.trainers.vilbert.downstream.answers import AnswerVocabulary, build_answers, read_answers
 from corpusloom.trainers.vilbert.downstream.formats.questions import Question
+from corpusloom.trainers.vilbert.downstream.tasks.answers import AnswerVocabulary, build_answers, read_answers
 
 
 def questions(*choices: str) -> list[Question]:

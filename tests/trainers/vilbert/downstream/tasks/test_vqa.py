@@ -8,9 +8,9 @@ import torch
 
 from corpusloom.trainers.evaluation.answers.accuracy import vqa_accuracy
 from corpusloom.trainers.evaluation.finished import Measured
-from corpusloom.trainers.vilbert.downstream.answers import AnswerVocabulary
 from corpusloom.trainers.vilbert.downstream.formats.questions import Question
-from corpusloom.trainers.vilbert.downstream.vqa import VQATask, soft_scores
+from corpusloom.trainers.vilbert.downstream.tasks.answers import AnswerVocabulary
+from corpusloom.trainers.vilbert.downstream.tasks.vqa import VQATask, soft_scores
 
 VOCABULARY = AnswerVocabulary(("yes", "no", "red"))
 

@@ -7,6 +7,7 @@ x + width - 1 and which adds 1 to each side.
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -45,6 +46,7 @@ class RefCOCOTask:
 
     regions: int
     """Regions per image, without IMG."""
+    choices: ClassVar[int | None] = None
 
     def targets(self, annotation: Expression, sample: RegionsSample) -> dict[str, np.ndarray]:
         """Return each region's IoU with the object, its box as shares of the image, and whether it is a region.

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from corpusloom.schemas.errors import InputError
-from corpusloom.trainers.flamingo.benchmarks.formats.rows import read_names, read_rows, record_errors
+from corpusloom.trainers.formats.rows import read_names, read_rows, record_errors
 from tests.trainers.flamingo.benchmarks.folders import write
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from corpusloom.schemas.errors import InputError
-from corpusloom.trainers.vilbert.downstream.formats.plain_pickle import read_plain_pickle
+from corpusloom.trainers.formats.plain_pickle import read_plain_pickle
 
 
 class Exploit:
