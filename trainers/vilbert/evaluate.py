@@ -31,6 +31,8 @@ def retrieve(model: Streams, tools: RetrievalTools, data: str, settings: Evaluat
     if not isinstance(model, ViLBERT):
         what = f"the checkpoint is of the task {model.config.task}, which has no alignment head"
         raise ConfigError(what, where="--checkpoint", remedy="give a run of the pre-training or of retrieval")
+    if settings.images is not None:
+        raise ConfigError("a ViLBERT reads regions, not images", where="--images", remedy="give --data REGIONS")
     if not settings.annotations:
         limit = LIMIT if settings.limit is None else settings.limit
         return retrieve_samples(model, tools, [data], replace(settings, limit=limit), settings.split)

@@ -26,7 +26,7 @@ KINDS_OF = {
     "classes": (*PICTURE_KINDS, "few-shot"),
     "templates": ("zero-shot",),
     "split": ("zero-shot", "retrieval", "few-shot", *TASK_KINDS),
-    "annotations": TASK_KINDS,
+    "annotations": ("retrieval", *TASK_KINDS),
     "benchmark": ("few-shot",),
     "html": PICTURE_KINDS,
     "pool": ("few-shot",),
@@ -46,7 +46,7 @@ class Command:
       loom eval zero-shot --checkpoint runs/clip --data evaluation/imagenet --templates prompts.txt
       loom eval linear-probe --checkpoint runs/clip --images animals
       loom eval retrieval --checkpoint runs/clip --data dataset_flickr30k.json --images flickr30k-images
-      loom eval retrieval --checkpoint runs/vilbert --data data/regions-val
+      loom eval retrieval --checkpoint runs/vilbert --data data/regions --annotations dataset_flickr30k.json
       loom eval few-shot --checkpoint runs/flamingo --data data/pairs-val --shots 0 4 8 --seeds 3 --out captions.json
       loom eval few-shot --checkpoint runs/flamingo --data pets-val --pool pets --rices --classes pets.txt --ensemble 6
       loom eval few-shot --checkpoint runs/flamingo --benchmark okvqa --data okvqa --shots 0 4 8 16 32 --out okvqa.json
@@ -82,7 +82,8 @@ class Command:
     split: str | None = None
     """Split of a benchmark or of Karpathy's captions, by default test; of a dataset or of a task, by default all."""
     annotations: Annotated[tuple[str, ...] | None, tyro.conf.arg(metavar="FILE")] = None
-    """vqa: files of questions, and of annotations if they are published. refcoco: refs(...).p and instances.json."""
+    """vqa: files of questions, and of annotations if they are published. refcoco: refs(...).p and instances.json.
+    retrieval by a ViLBERT: captions in Karpathy's layout, or lines of img_path and sentences."""
     html: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None
     """zero-shot, linear-probe: write a page with the pictures and their best classes. With --images, KIND.html or the
     name of --out with .html is the default."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 
 from corpusloom.schemas.errors import ConfigError, InputError
 from corpusloom.trainers.clip.zero_shot.retrieval.karpathy import read_karpathy
-from corpusloom.trainers.flamingo.benchmarks.formats.rows import read_rows, record_errors
+from corpusloom.trainers.formats.rows import read_rows, record_errors
 
 _LAYOUT = 'give dataset_flickr30k.json as it is published, or lines {"img_path", "sentences", "id"}'
 
