@@ -27,6 +27,7 @@ from corpusloom.trainers.vilbert.downstream.model import INPUTS, TaskModel
 from corpusloom.trainers.vilbert.downstream.objective import TaskObjective
 from corpusloom.trainers.vilbert.downstream.tasks.answers import AnswerVocabulary
 from corpusloom.trainers.vilbert.downstream.tasks.refcoco import RefCOCOTask
+from corpusloom.trainers.vilbert.downstream.tasks.vcr import VCRTask
 from corpusloom.trainers.vilbert.downstream.tasks.vqa import VQATask
 from corpusloom.trainers.vilbert.objective import PretrainingObjective
 from tests.trainers.clip.folders import siglip_config
@@ -107,6 +108,18 @@ def task_batch(step: int) -> dict[str, Any]:
     }
 
 
+def choice_batch(step: int) -> dict[str, Any]:
+    """Return a batch of four texts per image with the number of the right one."""
+    random = torch.Generator().manual_seed(step)
+    shape = (ROWS, 4, 9)
+    return {name: vilbert_batch(step)[name] for name in INPUTS} | {
+        "tokens": torch.randint(0, 50, shape, generator=random),
+        "token_mask": torch.arange(9) < torch.randint(3, 9, (ROWS, 4, 1), generator=random),
+        "segments": torch.randint(0, 2, shape, generator=random),
+        "label": torch.randint(0, 4, (ROWS,), generator=random),
+    }
+
+
 def vilbert_batch(step: int) -> dict[str, Any]:
     random = torch.Generator().manual_seed(step)
     tokens = torch.randint(0, 50, (ROWS, 9), generator=random)
@@ -166,6 +179,7 @@ CASES = {
     "lm-llama": Case(partial(tiny, "llama"), NextToken(), text_batch),
     "vilbert": Case(small_model, PretrainingObjective(ObjectiveConfig()), vilbert_batch),
     "vilbert-vqa": Case(partial(task_model, "vqa"), TaskObjective(VQATask(ANSWERS)), task_batch),
+    "vilbert-vcr": Case(partial(task_model, "vcr"), TaskObjective(VCRTask()), choice_batch),
     "vilbert-refcoco": Case(partial(task_model, "refcoco"), TaskObjective(RefCOCOTask(6)), task_batch),
     "vilbert-all": Case(small_model, PretrainingObjective(ObjectiveConfig(masked_on_negatives=True)), vilbert_batch),
     "vilbert-softmax": Case(small_model, PretrainingObjective(ObjectiveConfig(softmax_negatives=3)), vilbert_batch),

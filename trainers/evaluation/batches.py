@@ -67,6 +67,8 @@ class EvaluationSettings:
     """Split of the data; None: test of a benchmark, all of a dataset."""
     annotations: tuple[str, ...] = ()
     """Files of a task's annotations, as they are published."""
+    ground_truth: str | None = None
+    """Dataset of the regions of ground-truth boxes, for a task that has them; None: that of the training."""
     templates: str | None = None
     """File with templates of texts about a class, or the name of a bundled ensemble."""
     partial: str | None = None

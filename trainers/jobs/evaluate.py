@@ -144,7 +144,7 @@ def _partial_folder(
 ) -> str:
     """Return the folder of finished batches: beside the result, and named by all that they depend on."""
     shape = asdict(replace(settings, workers=0, partial=None, writes=True, note=None))
-    inputs = [data, settings.classes, settings.images, settings.pool, *settings.annotations]
+    inputs = [data, settings.classes, settings.images, settings.pool, settings.ground_truth, *settings.annotations]
     digest = content_digest if settings.benchmark is None else records_digest
     read = [digest(place) for place in dict.fromkeys(inputs) if place is not None and storage.exists(place)]
     mixed = [] if interpolation is None else [_model_digest(interpolation.initial), interpolation.alpha]

@@ -1,7 +1,8 @@
 """Reads and writes a ViLBERT in the published layout; reads its text stream from a BERT of transformers.
 
 Names of the published layout are those of the paper's code (arXiv 1908.02265, jiasenlu/vilbert_beta). Parts without a
-counterpart in BERT (visual stream, connections, poolers, region and alignment heads) keep fresh weights.
+counterpart in BERT (visual stream, connections, poolers, region and alignment heads) keep fresh weights; the pooler of
+a single stream has one.
 """
 
 import re
@@ -17,7 +18,8 @@ from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.training.hub.folders import HF, LAYOUTS, Folder, origin_of, write_folder
 from corpusloom.trainers.training.hub.renames import load_state, plain, to_ours, to_theirs
 from corpusloom.trainers.training.hub.tensors import entries_of
-from corpusloom.trainers.vilbert.model import FROM_BERT, ViLBERT
+from corpusloom.trainers.vilbert.model.pretraining import ViLBERT
+from corpusloom.trainers.vilbert.model.streams import FROM_BERT, FROM_WORD_HEAD, POOLER
 from corpusloom.trainers.vilbert.shapes import config_of
 from corpusloom.trainers.vilbert.tokenizer import hf_files
 
@@ -81,7 +83,7 @@ _ALIASES = (
 _TIED = "cls.predictions.decoder.weight"
 _UNUSED = r"\.q_dense[12]\.|^vil_|position_ids$"
 """Tensors of the published model without a counterpart: layers that it never uses, heads of other tasks."""
-_BERT_ALONE = r"^bert\.pooler\.|^cls\."
+_BERT_ALONE = r"^bert\.t_pooler\.|^cls\."
 UNUSED_FILE = "unused.tensors"
 """Name of a small safetensors file in a checkpoint; the suffix .safetensors is that of the checkpoint's own tensors."""
 
@@ -95,13 +97,15 @@ def _renamed(name: str) -> str:
 def load_weights(model: ViLBERT, folder: Folder) -> None:
     """Copy a folder's weights into a model of its shape: a whole ViLBERT, or the text stream of a BERT.
 
-    A BERT's word head is taken if it has one. Raises InputError that names the first tensor that is missing, unknown or
-    of another shape.
+    A BERT's word head is taken if it has one, and its pooler by a single stream. Raises InputError that names the first
+    tensor that is missing, unknown or of another shape.
     """
     theirs: Mapping[str, Tensor] = {_renamed(name): folder.tensors[name] for name in folder.tensors}
     names = list(model.state_dict())
     if folder.model_type == "bert":
-        wanted = FROM_BERT if "cls.predictions.bias" in theirs else FROM_BERT[:2]
+        theirs = {name.replace("bert.pooler.", "bert.t_pooler."): tensor for name, tensor in theirs.items()}
+        wanted = FROM_BERT + (FROM_WORD_HEAD if "cls.predictions.bias" in theirs else ())
+        wanted += POOLER if model.config.streams == 1 and "bert.t_pooler.dense.weight" in theirs else ()
         names = [name for name in names if name.startswith(wanted)]
     ignored = f"{_UNUSED}|^{re.escape(_TIED)}$" + (f"|{_BERT_ALONE}" if folder.model_type == "bert" else "")
     load_state(model, to_ours(names, theirs, RENAMES, folder.path, ignored=ignored), folder.path)
@@ -121,6 +125,9 @@ def export(model: ViLBERT, tokenizer: Tokenizer, attachments: Mapping[str, bytes
     If the run began from such a folder, its files, number formats and order of tensors are kept; else the layers that
     the public code has and never uses are zeros.
     """
+    if model.config.streams == 1:
+        what = "the published layout has two streams, and this model has one (model.streams = 1)"
+        raise ConfigError(what, where="PATH", remedy="give a run with two streams")
     if layout != HF:
         raise ConfigError(f"a ViLBERT has no place in the layout {layout}", where="--to", remedy=f"--to {HF}")
     own = to_theirs(model.state_dict(), RENAMES)

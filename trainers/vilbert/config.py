@@ -7,13 +7,17 @@ from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.training.config import RunConfig
 from corpusloom.trainers.vilbert.downstream.config import task_data_config
 
-PRETRAIN, VQA, REFCOCO = TASKS = ("pretrain", "vqa", "refcoco")
+PRETRAIN, VQA, VCR, REFCOCO = TASKS = ("pretrain", "vqa", "vcr", "refcoco")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ViLBERTConfig:
     """Shape of the model; the defaults are the published ones (BERT-base beside a visual stream of six layers)."""
 
+    streams: int = 2
+    """2: ViLBERT. 1: the single-stream baseline of section 4, a BERT of the text stream's shape over the sequence of
+    tokens and regions. It has one width, hidden, which v_hidden and co_hidden must equal; v_layers, v_heads, v_ffw,
+    co_heads and the connections are unused."""
     vocab_size: int = 30_522
     """Number of token ids."""
     max_tokens: int = 512
@@ -56,13 +60,34 @@ class ViLBERTConfig:
     init_lr_factor: float = 1.0
     """Factor of the learning rate of the weights from `init`; 0.1 in the public code."""
     task: str = PRETRAIN
-    """Task, which says which heads the model has: pretrain, vqa or refcoco."""
+    """Task, which says which heads the model has: pretrain, vqa, vcr or refcoco."""
     answers: int = 3129
     """Size of the answer vocabulary of vqa; set by the annotations."""
 
     def __post_init__(self) -> None:
         if self.task not in TASKS:
             raise ConfigError(f"task is {self.task!r}", where="model", remedy=f"one of {', '.join(TASKS)}")
+        if self.streams not in (1, 2):
+            raise ConfigError(f"streams is {self.streams}", where="model", remedy="give 1 or 2")
+        widths = [("hidden", self.hidden, self.heads)]
+        if self.streams == 1:
+            self._check_one_width()
+        else:
+            self._check_connections()
+            widths += [("v_hidden", self.v_hidden, self.v_heads), ("co_hidden", self.co_hidden, self.co_heads)]
+        for name, width, heads in widths:
+            if width % heads:
+                raise ConfigError(f"{name} {width} is not a multiple of its {heads} heads", where="model")
+
+    def _check_one_width(self) -> None:
+        """Raise ConfigError unless regions and pooled outputs have the width of the single stream."""
+        for name, width in (("v_hidden", self.v_hidden), ("co_hidden", self.co_hidden)):
+            if width != self.hidden:
+                what = f"{name} is {width} and hidden {self.hidden}, but a single stream has one width"
+                raise ConfigError(what, where="model", remedy=f"set model.{name}={self.hidden}")
+
+    def _check_connections(self) -> None:
+        """Raise ConfigError unless each connection stands before a layer, or after the last, of both streams."""
         if len(self.v_connections) != len(self.t_connections):
             raise ConfigError("v_connections and t_connections differ in length", where="model")
         for name, ids, layers in (
@@ -71,13 +96,6 @@ class ViLBERTConfig:
         ):
             if list(ids) != sorted(ids) or any(not 0 <= number <= layers for number in ids):
                 raise ConfigError(f"{name} is {list(ids)}", where="model", remedy=f"use rising ids from 0 to {layers}")
-        for name, width, heads in (
-            ("hidden", self.hidden, self.heads),
-            ("v_hidden", self.v_hidden, self.v_heads),
-            ("co_hidden", self.co_hidden, self.co_heads),
-        ):
-            if width % heads:
-                raise ConfigError(f"{name} {width} is not a multiple of its {heads} heads", where="model")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from tokenizers import Tokenizer
 
 from corpusloom.schemas.errors import ConfigError
@@ -20,8 +21,9 @@ def mask_words(
 
     80 % of the masked words become [MASK], 10 % a random word, and 10 % stay unchanged.
     """
-    special = np.isin(ids, [token_id(tokenizer, name) for name in ("[PAD]", "[CLS]", "[SEP]")])
-    chosen = (rng.random(len(ids)) < share) & ~special
+    chosen = rng.random(len(ids)) < share
+    for name in ("[PAD]", "[CLS]", "[SEP]"):
+        chosen &= ids != token_id(tokenizer, name)
     draw = rng.random(len(ids))
     words = rng.integers(0, tokenizer.get_vocab_size(), len(ids))
     masked = np.where(draw < 0.8, token_id(tokenizer, "[MASK]"), np.where(draw < 0.9, words, ids))
@@ -78,16 +80,18 @@ def region_inputs(sample: RegionsSample, limit: int, zeroed: np.ndarray | None =
     The features of `zeroed` regions, bool (n,), are 0; None: of no region.
     """
     count = min(len(sample.boxes), limit)
-    boxes, own = sample.boxes[:count], sample.features[:count].astype(np.float32)
-    described = sample.info["regions"]
-    features = np.zeros((limit + 1, own.shape[1]), np.float32)
-    features[1 : count + 1] = own if zeroed is None else np.where(zeroed[:, None], 0, own)
-    features[0] = features[1 : count + 1].sum(0) / max(count, 1)
+    boxes, described = sample.boxes[:count], sample.info["regions"]
+    features = np.zeros((limit + 1, sample.features.shape[1]), np.float16)
+    own = features[1 : count + 1]
+    own[:] = sample.features[:count]
+    if zeroed is not None:
+        own[zeroed] = 0
+    features[0] = torch.from_numpy(own).float().numpy().sum(0) / max(count, 1)  # numpy converts float16 20 times slower
     places = np.zeros((limit + 1, 5), np.float32)
     places[0] = (0, 0, 1, 1, 1)
     places[1 : count + 1] = locations(boxes, described["image_width"], described["image_height"])
     return {
-        "features": features.astype(np.float16),
+        "features": features,
         "locations": places,
         "region_mask": np.arange(limit + 1) <= count,
     }

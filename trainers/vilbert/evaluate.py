@@ -6,7 +6,8 @@ from dataclasses import replace
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.evaluation.batches import Evaluation, EvaluationSettings, Figures
 from corpusloom.trainers.vilbert.downstream import runs
-from corpusloom.trainers.vilbert.model import Streams, ViLBERT
+from corpusloom.trainers.vilbert.model.pretraining import ViLBERT
+from corpusloom.trainers.vilbert.model.streams import Streams
 from corpusloom.trainers.vilbert.retrieval.captioned import limited, read_captioned
 from corpusloom.trainers.vilbert.retrieval.pool import RetrievalTools, retrieve_captioned, retrieve_samples
 

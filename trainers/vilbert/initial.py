@@ -18,7 +18,8 @@ from corpusloom.trainers.training.hub.vocabulary import choose_vocabulary
 from corpusloom.trainers.vilbert import adapter
 from corpusloom.trainers.vilbert.config import PRETRAIN, ViLBERTConfig, model_config
 from corpusloom.trainers.vilbert.downstream.model import TaskModel
-from corpusloom.trainers.vilbert.model import Streams, ViLBERT
+from corpusloom.trainers.vilbert.model.pretraining import ViLBERT
+from corpusloom.trainers.vilbert.model.streams import Streams
 from corpusloom.trainers.vilbert.shapes import shape_of
 from corpusloom.trainers.vilbert.tokenizer import learn_tokenizer, read_vocabulary, tokenizer_in
 

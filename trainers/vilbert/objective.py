@@ -139,15 +139,16 @@ class PretrainingObjective:
         rows = counted_rows(batch)
         visual = (batch["features"].to(_type_of(model)), batch["locations"].to(_type_of(model)), batch["region_mask"])
         if not self.config.softmax_negatives:
-            outputs = model(batch["tokens"], batch["token_mask"], *visual)
+            outputs = model(*without_padding(batch["tokens"], batch["token_mask"]), *visual)
             return outputs.text[:rows], outputs.image[:rows, 1:], at_least_float32(outputs.alignment[:rows])
         chosen = batch["chosen"]
         per_image = chosen.shape[1]
-        text = model.encode_text(batch["captions"], batch["caption_mask"])  # type: ignore[operator]
+        captions, caption_mask = without_padding(batch["captions"], batch["caption_mask"])
+        text = model.encode_text(captions, caption_mask)  # type: ignore[operator]
         image = model.encode_image(*visual)  # type: ignore[operator]
         outputs = model.join(  # type: ignore[operator]
             text[chosen.flatten()],
-            batch["caption_mask"][chosen.flatten()],
+            caption_mask[chosen.flatten()],
             image.repeat_interleave(per_image, 0),
             batch["region_mask"].repeat_interleave(per_image, 0),
         )
@@ -166,6 +167,15 @@ def _chosen(
     needed, chosen = torch.cat([own, others], 1).unique(return_inverse=True)
     tokens, mask = captions["tokens"][needed], captions["token_mask"][needed]
     return {"captions": tokens, "caption_mask": mask, "chosen": chosen, "wrong": wrong}
+
+
+def without_padding(tokens: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+    """Return tokens and their mask without the last columns that are padding in all rows, (B, T) each.
+
+    Conceptual Captions' captions have 10.3 words on average and are padded to 36 tokens.
+    """
+    width = int(mask.any(0).nonzero().max()) + 1
+    return tokens[:, :width], mask[:, :width]
 
 
 def _type_of(model: nn.Module) -> torch.dtype:

@@ -57,7 +57,8 @@ def shape_of(folder: Folder) -> dict[str, Any]:
     missing = [theirs for theirs, default in keys.values() if default is None and theirs not in config]
     if missing:
         raise ConfigError(f"no {missing[0]}", where=where, remedy="give a folder of the published ViLBERT")
-    return {ours: config.get(theirs, default) for ours, (theirs, default) in keys.items()}
+    shape = {ours: config.get(theirs, default) for ours, (theirs, default) in keys.items()}
+    return shape if folder.model_type == "bert" else {"streams": 2, **shape}
 
 
 def config_of(config: ViLBERTConfig) -> bytes:

@@ -41,7 +41,8 @@ from corpusloom.trainers.vilbert.initial import (
     source_of,
     take_source,
 )
-from corpusloom.trainers.vilbert.model import Streams, ViLBERT
+from corpusloom.trainers.vilbert.model.pretraining import ViLBERT
+from corpusloom.trainers.vilbert.model.streams import Streams
 from corpusloom.trainers.vilbert.objective import PretrainingObjective
 from corpusloom.trainers.vilbert.retrieval.figures import retrieval
 from corpusloom.trainers.vilbert.retrieval.pool import RetrievalTools, retrieve_samples

@@ -16,10 +16,10 @@ from corpusloom.schemas.errors import ConfigError
 if TYPE_CHECKING:
     from corpusloom.trainers.jobs.evaluate import EvaluationResult
 
-EvaluationKind = Literal["zero-shot", "retrieval", "linear-probe", "few-shot", "likelihood", "vqa", "refcoco"]
+EvaluationKind = Literal["zero-shot", "retrieval", "linear-probe", "few-shot", "likelihood", "vqa", "vcr", "refcoco"]
 PICTURE_KINDS = ("zero-shot", "linear-probe")
 """Evaluations that classify pictures."""
-TASK_KINDS = ("vqa", "refcoco")
+TASK_KINDS = ("vqa", "vcr", "refcoco")
 """Evaluations of a ViLBERT that was trained for a task."""
 KINDS_OF = {
     "images": (*PICTURE_KINDS, "retrieval"),
@@ -27,6 +27,7 @@ KINDS_OF = {
     "templates": ("zero-shot",),
     "split": ("zero-shot", "retrieval", "few-shot", *TASK_KINDS),
     "annotations": ("retrieval", *TASK_KINDS),
+    "ground_truth": ("vcr",),
     "benchmark": ("few-shot",),
     "html": PICTURE_KINDS,
     "pool": ("few-shot",),
@@ -53,6 +54,7 @@ class Command:
       torchrun --nproc-per-node 8 -m corpusloom eval zero-shot --checkpoint runs/clip --data imagenet --out figures.json
       loom eval likelihood --checkpoint runs/lm --data texts.jsonl
       loom eval vqa --checkpoint runs/vqa --data data/regions --annotations questions.json --out vqa.json
+      loom eval vcr --checkpoint runs/vcr --data data/regions --annotations test.jsonl --out vcr.json
       loom eval refcoco --checkpoint runs/refcoco --data data/regions --annotations 'refs(unc).p' instances.json
       loom eval zero-shot --checkpoint runs/tuned --interpolate clip-vit-base-patch32:0.5 --data evaluation/imagenet
     """
@@ -60,15 +62,15 @@ class Command:
     MAIN: ClassVar[str] = "checkpoint data images classes templates shots html out"
     kind: Annotated[EvaluationKind, tyro.conf.Positional]
     """zero-shot: classification by a CLIP. retrieval: images by caption. linear-probe: a linear classifier of a CLIP's
-    features. few-shot: captions or classes by a Flamingo. likelihood: texts by a language model. vqa, refcoco: answers
-    and regions by a ViLBERT that was trained for the task."""
+    features. few-shot: captions or classes by a Flamingo. likelihood: texts by a language model. vqa, vcr, refcoco:
+    answers and regions by a ViLBERT that was trained for the task."""
     checkpoint: Annotated[str, tyro.conf.arg(metavar="PATH")]
     """Checkpoint, folder of a run (its newest checkpoint), or a CLIP's folder in the layout of transformers or
     open_clip."""
     data: Annotated[str | None, tyro.conf.arg(metavar="PATH")] = None
     """zero-shot, linear-probe: a folder in CLIP_benchmark's layout (docs/formats.md). retrieval: such a folder, a
     dataset of pairs or regions, or captions in Karpathy's layout. few-shot: a dataset of pairs. likelihood: a file
-    with one JSON string per line. vqa, refcoco: the dataset of the regions of the images."""
+    with one JSON string per line. vqa, vcr, refcoco: the dataset of the regions of the images."""
     images: Annotated[str | None, tyro.conf.arg(metavar="FOLDER")] = None
     """zero-shot, linear-probe: a folder of pictures, instead of --data; its folders are the classes, if --classes names
     no others. retrieval: the folder of the images that Karpathy's captions name."""
@@ -82,8 +84,11 @@ class Command:
     split: str | None = None
     """Split of a benchmark or of Karpathy's captions, by default test; of a dataset or of a task, by default all."""
     annotations: Annotated[tuple[str, ...] | None, tyro.conf.arg(metavar="FILE")] = None
-    """vqa: files of questions, and of annotations if they are published. refcoco: refs(...).p and instances.json.
-    retrieval by a ViLBERT: captions in Karpathy's layout, or lines of img_path and sentences."""
+    """vqa: files of questions, and of annotations if they are published. vcr: val.jsonl or test.jsonl. refcoco:
+    refs(...).p and instances.json. retrieval by a ViLBERT: captions in Karpathy's layout, or lines of img_path and
+    sentences."""
+    ground_truth: Annotated[str | None, tyro.conf.arg(metavar="DATASET")] = None
+    """vcr: the dataset of the regions of ground-truth boxes; if not given, data.ground_truth of the training."""
     html: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None
     """zero-shot, linear-probe: write a page with the pictures and their best classes. With --images, KIND.html or the
     name of --out with .html is the default."""
@@ -177,6 +182,7 @@ class Command:
             templates=self.templates,
             split=self.split,
             annotations=self.annotations or (),
+            ground_truth=self.ground_truth,
             note=reporter.note,
         )
         with reporter.stage(self.kind):
@@ -199,8 +205,9 @@ class Command:
         """Return the path of what is evaluated; ConfigError if the flags do not fit together."""
         for flag, kinds in KINDS_OF.items():
             if getattr(self, flag) is not None and self.kind not in kinds:
-                what = f"--{flag} belongs to {', '.join(kinds)}, not to {self.kind}"
-                raise ConfigError(what, remedy=f"leave --{flag} out")
+                name = f"--{flag.replace('_', '-')}"
+                what = f"{name} belongs to {', '.join(kinds)}, not to {self.kind}"
+                raise ConfigError(what, remedy=f"leave {name} out")
         self._check_few_shot()
         pictures = self.kind in PICTURE_KINDS
         if pictures and self.classes is not None and self.images is None:

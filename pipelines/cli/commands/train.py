@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from corpusloom.trainers.training.observe.reports import Observer
 
 Family = Literal["clip", "flamingo", "lm", "vilbert"]
-ViLBERTTask = Literal["pretrain", "vqa", "refcoco"]
-_CONFIGS = {"pretrain": "vilbert-base", "vqa": "vilbert-vqa", "refcoco": "vilbert-refcoco"}
+ViLBERTTask = Literal["pretrain", "vqa", "vcr", "refcoco"]
+_CONFIGS = {"pretrain": "vilbert-base", **{task: f"vilbert-{task}" for task in ("vqa", "vcr", "refcoco")}}
 """Task -> its bundled configuration."""
 
 

@@ -31,8 +31,9 @@ FROZEN = {
     "forget": "domain dry-run key list sha256 url warc json log-format quiet",
     "why": "json",
     "stats": "html json log-format quiet scheduler",
-    "eval": "annotations batch-size beams benchmark checkpoint classes data device dtype ensemble html images "
-    "interpolate limit out pool prompt rices seeds set shots split templates text-shots workers json log-format quiet",
+    "eval": "annotations batch-size beams benchmark checkpoint classes data device dtype ensemble ground-truth html "
+    "images interpolate limit out pool prompt rices seeds set shots split templates text-shots workers json log-format "
+    "quiet",
     "demo": "out quick port json log-format quiet",
 }
 

@@ -10,7 +10,8 @@ from corpusloom.pipelines.stages.regions.arrays import encode_regions
 from corpusloom.pipelines.store.dataset.tars import write_shard
 from corpusloom.schemas.identity import make_key
 from corpusloom.schemas.records import Member, SidecarRow
-from corpusloom.trainers.stream.samples.typed import RegionsSample, load_arrays
+from corpusloom.trainers.stream.samples.npz import load_arrays
+from corpusloom.trainers.stream.samples.typed import RegionsSample
 from tests.trainers.datasets import close_shard
 
 COLOURS, SHAPES = ("red", "green", "blue", "yellow"), ("square", "disc", "star", "ring")

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from corpusloom.trainers.vilbert.config import ViLBERTConfig
-from corpusloom.trainers.vilbert.model import ViLBERT
+from corpusloom.trainers.vilbert.model.pretraining import ViLBERT
 
 TOKENS, REGIONS = 9, 7
 

@@ -8,15 +8,17 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from corpusloom.schemas.errors import ConfigError, InputError
-from corpusloom.trainers.training.config import TrainConfig
+from corpusloom.trainers.training.config import TrainConfig, load_config
 from corpusloom.trainers.training.hub.folders import HF, OPEN_CLIP, read_folder
 from corpusloom.trainers.training.optimizer import parameter_groups
 from corpusloom.trainers.vilbert import adapter
-from corpusloom.trainers.vilbert.model import ViLBERT
+from corpusloom.trainers.vilbert.initial import take_source
+from corpusloom.trainers.vilbert.model.pretraining import ViLBERT
 from corpusloom.trainers.vilbert.tokenizer import make_tokenizer, tokenizer_in
 from tests.trainers.vilbert.folders import WORDS, bert_folder, published_shapes
 from tests.trainers.vilbert.small import random_inputs, small_config, small_model
 
+ONE = {"streams": 1, "v_hidden": 24, "co_hidden": 24}
 TOKENIZER = make_tokenizer({word: number for number, word in enumerate(WORDS)})
 
 
@@ -114,3 +116,22 @@ def test_weights_from_bert_may_have_a_lower_learning_rate() -> None:
     assert {group["lr_factor"] for group in parameter_groups(ViLBERT(small_config(init_lr_factor=0.1)), config)} == {
         1.0
     }
+
+
+def test_a_single_stream_takes_the_pooler_of_a_bert_and_has_no_published_layout(tmp_path: Path) -> None:
+    path, theirs = bert_folder(tmp_path / "bert")
+    model = small_model(**ONE)
+    adapter.load_weights(model, read_folder(path))
+    assert torch.equal(model.text_pooler.weight, theirs.bert.pooler.dense.weight)
+    assert torch.equal(model.text_layers[3].query.weight, theirs.bert.encoder.layer[3].attention.self.query.weight)
+    with pytest.raises(ConfigError, match=r"two streams, and this model has one .*give a run with two streams"):
+        adapter.export(model, TOKENIZER, {}, HF, str(tmp_path / "out"))
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_published_folder_is_refused_for_a_single_stream(tmp_path: Path) -> None:
+    adapter.export(small_model(), TOKENIZER, {}, HF, str(tmp_path / "published"))
+    path = str(tmp_path / "published")
+    config = load_config("vilbert-tiny", [f"model.init={path}", "model.streams=1"])
+    with pytest.raises(ConfigError, match=r"model\.streams is 1, and 2 in .*leave model\.streams out"):
+        take_source(config, {"model.init", "model.streams"})

@@ -16,7 +16,7 @@ from tests.trainers.vilbert.small import small_model
 def test_the_evaluations_are_listed_by_name() -> None:
     found = evaluations()
     assert found["retrieval"] is retrieve
-    assert set(found) == {"retrieval", "vqa", "refcoco"}
+    assert set(found) == {"retrieval", "vqa", "vcr", "refcoco"}
 
 
 def test_without_a_file_of_captions_the_pool_is_the_first_samples(tmp_path: Path) -> None:

@@ -6,14 +6,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional as F
 
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.training.config import TrainConfig
 from corpusloom.trainers.training.task import Loss, StepContext
 from corpusloom.trainers.vilbert.config import ObjectiveConfig, ViLBERTDataConfig
 from corpusloom.trainers.vilbert.data import PretrainingTransform
-from corpusloom.trainers.vilbert.model import ViLBERT
+from corpusloom.trainers.vilbert.model.pretraining import ViLBERT
 from corpusloom.trainers.vilbert.objective import (
+    IGNORE,
     PretrainingObjective,
     masked_region_loss,
     masked_word_loss,
@@ -97,6 +99,21 @@ def test_the_total_is_the_weighted_sum() -> None:
     model, batch = small_model(), make_batch(mask=0.5)
     found = losses(model, batch, word_weight=2.0, region_weight=0.5)
     assert found["total"] == pytest.approx(2 * found["words"] + 0.5 * found["regions"] + found["alignment"], rel=1e-5)
+
+
+@pytest.mark.parametrize("negatives", [0, 3])
+def test_columns_that_are_padding_in_all_rows_are_left_out_and_change_no_loss(negatives: int) -> None:
+    model, batch = small_model(), make_batch(mask=0.5, tokens=16)
+    padded = {
+        name: F.pad(batch[name], (0, 4), value=value)
+        for name, value in {"original": 0, "tokens": 0, "token_mask": False, "word_labels": IGNORE}.items()
+    }
+    widths = list[int]()
+    model.text_layers[0].register_forward_hook(lambda _, inputs, __: widths.append(inputs[0].shape[1]))
+    expected = losses(model, batch, softmax_negatives=negatives)
+    assert losses(model, {**batch, **padded}, softmax_negatives=negatives) == expected
+    assert set(widths) == {int(batch["token_mask"].sum(1).max())}
+    assert widths[0] < batch["tokens"].shape[1]
 
 
 def test_with_softmax_negatives_each_image_is_scored_with_its_own_caption_and_others() -> None:

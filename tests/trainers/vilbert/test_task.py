@@ -17,7 +17,8 @@ from corpusloom.trainers.training.config import RunConfig, config_names, load_co
 from corpusloom.trainers.vilbert.adapter import export
 from corpusloom.trainers.vilbert.config import data_config, model_config, objective_config
 from corpusloom.trainers.vilbert.downstream.model import TaskModel
-from corpusloom.trainers.vilbert.model import ViLBERT
+from corpusloom.trainers.vilbert.initial import build_model
+from corpusloom.trainers.vilbert.model.pretraining import ViLBERT
 from corpusloom.trainers.vilbert.task import build_task, complete, load_evaluated
 from corpusloom.trainers.vilbert.tokenizer import make_tokenizer
 from tests.trainers.saved_weights import saved_weights
@@ -166,3 +167,16 @@ def test_a_split_to_evaluate_on_that_is_not_there_is_refused_before_training(tmp
     with pytest.raises(InputError, match=r"holds no sample .*split 'vall'"):
         build_task(config("data.evaluate=vall"), data)
     assert any("trained on" in note for note in build_task(config("data.evaluate=val"), data).notes)
+
+
+def test_a_single_stream_is_trained_and_a_task_takes_it_from_its_run(tmp_path: Path) -> None:
+    data = write_regions(tmp_path / "regions", 30, held_out=10)
+    ready = config("model.streams=1", 'data.evaluate="val"')
+    result = run("vilbert", ready, [data], str(tmp_path / "run"))
+    assert result.evaluation["n"] == 10
+    model, _ = load_evaluated(str(tmp_path / "run"))
+    assert model.config.streams == 1
+    task = load_config("vilbert-vqa", [f"model.init={tmp_path / 'run'}"])
+    taken = build_model(complete(task, {"model.init"}))
+    assert taken.config.streams == 1
+    assert not len(taken.connections)

@@ -1,8 +1,6 @@
 """Makes typed samples from members: no pickle is read, no name in a tar becomes a path, all sizes are limited."""
 
-import io
 import json
-import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
@@ -11,10 +9,10 @@ import numpy as np
 
 from corpusloom.schemas.layout import IMAGE_EXTENSIONS, decode_text
 from corpusloom.trainers.stream.errors import SampleError
+from corpusloom.trainers.stream.samples.npz import load_arrays
 from corpusloom.trainers.stream.samples.page_json import page_lists
 
 MAX_JSON_BYTES = 1 << 24
-MAX_ARRAY_BYTES = 1 << 28
 
 
 @dataclass(slots=True)
@@ -148,23 +146,6 @@ def _regions(key: str, members: Mapping[str, bytes]) -> RegionsSample:
     if boxes.ndim != 2 or boxes.shape[1] != 4 or not len(boxes) == len(features) == len(probs):
         raise SampleError("bad_regions", "the arrays' shapes differ")
     return RegionsSample(key, _image(members), _text(members), _info(members), boxes, features, probs)
-
-
-def load_arrays(data: bytes) -> dict[str, np.ndarray]:
-    """Return the arrays of an npz of limited inflated size; arrays of objects are refused, because they are pickles."""
-    try:
-        with zipfile.ZipFile(io.BytesIO(data)) as archive:
-            if sum(entry.file_size for entry in archive.infolist()) > MAX_ARRAY_BYTES:
-                raise SampleError("npz_too_large")
-        with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
-            loaded = {name: arrays[name] for name in arrays.files}
-    except SampleError:
-        raise
-    except Exception as error:  # zipfile, zlib and numpy each raise errors of their own for damaged bytes
-        raise SampleError("bad_regions", str(error)) from error
-    if not all(isinstance(array, np.ndarray) for array in loaded.values()):
-        raise SampleError("bad_regions", "a member is not an array")
-    return loaded
 
 
 _MAKERS: dict[str, Callable[[str, Mapping[str, bytes]], TypedSample]] = {

@@ -12,8 +12,11 @@ class TaskDataConfig:
     """Annotations of a task, and their conversion to tensors."""
 
     annotations: tuple[str, ...] = ()
-    """Files of the annotations as they are published (docs/training.md): for vqa questions and answers, for refcoco
-    refs(...).p and instances.json."""
+    """Files of the annotations as they are published (docs/training.md): for vqa questions and answers, for vcr
+    train.jsonl and val.jsonl, for refcoco refs(...).p and instances.json."""
+    ground_truth: str | None = None
+    """Dataset of regions whose boxes are the ground-truth boxes of the same images, for vcr and refcoco: they stand
+    after the others, which are cut so that all fit. vcr has them in evaluations too, refcoco in training alone."""
     tokens: int = 20
     """Tokens per text, [CLS] and [SEP] included; longer texts are cut."""
     regions: int = 36
@@ -23,7 +26,8 @@ class TaskDataConfig:
     vocabulary: str | None = None
     """BERT's vocab.txt or tokenizer.json; None: that of `model.init`, else learnt from the annotations."""
     split: str | None = None
-    """Split of the annotations to train on; None: all of them. vqa has train and minval, refcoco those of its file."""
+    """Split of the annotations to train on; None: all of them. vqa has train and minval, vcr train, val and
+    test, refcoco those of its file."""
     evaluate: str | None = None
     """Split that is measured in evaluations; None: no evaluation."""
     evaluate_limit: int | None = None
@@ -35,11 +39,13 @@ class TaskDataConfig:
 
 
 def task_data_config(config: RunConfig) -> TaskDataConfig:
-    """Return the data configuration of a run of a downstream task; ConfigError if it has a pre-training objective."""
+    """Return the data configuration of a run of a downstream task; ConfigError for keys of other tasks."""
     if "objective" in config.data:
         raise ConfigError(
             "data.objective is of the pre-training", where=config.name, remedy="give the configuration of a task"
         )
+    if config.model.get("task") == "vqa" and config.data.get("ground_truth") is not None:
+        raise ConfigError("vqa has no ground-truth boxes", where="data.ground_truth", remedy="leave it out")
     return tables.build(TaskDataConfig, config.data, where=f"{config.name}: data")
 
 

@@ -1,13 +1,15 @@
 """Joins annotations with the images of a dataset of regions, by the name of the image.
 
 An image's name is the last part of its sample's URL without the ending, or the sample's key if it has no URL. An
-annotation names its image so, or by the number at the end of this name: COCO's image 9 is COCO_val2014_000000000009.
+annotation names its image so, by another name, or by the number at the end of this name: COCO's image 9 is
+COCO_val2014_000000000009.
 """
 
 import posixpath
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from corpusloom.schemas.errors import InputError
@@ -15,6 +17,8 @@ from corpusloom.trainers.stream.reading.annotated_rows import AnnotatedRows, ann
 from corpusloom.trainers.stream.reading.index import DatasetIndex, open_index, read_sidecar
 from corpusloom.trainers.vilbert.downstream.task import ImageAnnotation
 
+Places = Mapping[str | int, tuple[int, int]]
+"""Name or number of an image -> (shard, row) of its sample."""
 _NUMBER = re.compile(r"[0-9]+$")
 
 
@@ -28,6 +32,11 @@ class JoinedAnnotations:
     """Annotations whose image the dataset lacks."""
     missing: str | None
     """The first image that is missing."""
+
+    @property
+    def annotations(self) -> list[Any]:
+        """Return the annotations, in the order of the dataset."""
+        return [item for shard in self.rows.annotations for item in shard]
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -46,9 +55,9 @@ def join(path: str, annotations: Sequence[ImageAnnotation]) -> JoinedAnnotations
     Raises InputError that names the first image if the dataset has none of them.
     """
     index = open_index(path)
-    places = _places(index, by_number=isinstance(annotations[0].image, int))
-    found = [(*places[item.image], item) for item in annotations if item.image in places]
-    missing = next((str(item.image) for item in annotations if item.image not in places), None)
+    places = places_of(index, by_number=isinstance(annotations[0].image, int))
+    found = [(*place, item) for item in annotations for place in [place_of(item, places)] if place is not None]
+    missing = next((str(item.image) for item in annotations if place_of(item, places) is None), None)
     if not found:
         raise InputError(
             f"has no sample of image {missing}, nor of any other image of the annotations",
@@ -58,7 +67,12 @@ def join(path: str, annotations: Sequence[ImageAnnotation]) -> JoinedAnnotations
     return JoinedAnnotations(annotate(index, found), len(found), len(annotations) - len(found), missing)
 
 
-def _places(index: DatasetIndex, *, by_number: bool) -> dict[str | int, tuple[int, int]]:
+def place_of(annotation: ImageAnnotation, places: Places) -> tuple[int, int] | None:
+    """Return (shard, row) of an annotation's image, by either of its names; None if it is not among `places`."""
+    return places.get(annotation.image, places.get(annotation.alias or ""))
+
+
+def places_of(index: DatasetIndex, *, by_number: bool) -> Places:
     """Return name or number of each image -> (shard, row) of its first sample."""
     found: dict[str | int, tuple[int, int]] = {}
     for place, name in _names(index):

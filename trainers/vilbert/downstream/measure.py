@@ -14,9 +14,10 @@ from corpusloom.trainers.evaluation.samples import dataset_source
 from corpusloom.trainers.training.batches import to_device
 from corpusloom.trainers.vilbert.config import ViLBERTConfig
 from corpusloom.trainers.vilbert.downstream.config import TaskDataConfig
-from corpusloom.trainers.vilbert.downstream.join import JoinedAnnotations, join
+from corpusloom.trainers.vilbert.downstream.ground_truth import EVALUATED, open_ground_truth
+from corpusloom.trainers.vilbert.downstream.join import JoinedAnnotations
 from corpusloom.trainers.vilbert.downstream.objective import predict
-from corpusloom.trainers.vilbert.downstream.task import DownstreamTask, TaskAnnotation
+from corpusloom.trainers.vilbert.downstream.task import DownstreamTask
 from corpusloom.trainers.vilbert.downstream.transform import TaskTransform
 
 
@@ -34,18 +35,16 @@ def measure_annotations(
     shape: ViLBERTConfig,
     tools: TaskTools,
     path: str,
-    annotations: Sequence[TaskAnnotation],
+    joined: JoinedAnnotations,
     settings: EvaluationSettings,
-    joined: JoinedAnnotations | None = None,
 ) -> Figures:
     """Return the figures of a model on annotations of the images of a dataset of regions.
 
-    `joined` is the result of their join, if it is known. Annotations without an image count nowhere; a note and the
-    figure `left_out` say how many there are.
+    Annotations without an image count nowhere; a note and the figure `left_out` say how many there are.
     """
-    joined = joined or join(path, annotations)
     device = next(model.parameters()).device
-    transform = TaskTransform(tools.tokenizer, tools.data, shape, tools.task)
+    ground_truth, lacking = open_ground_truth(tools.data.ground_truth if shape.task in EVALUATED else None, joined)
+    transform = TaskTransform(tools.tokenizer, tools.data, shape, tools.task, ground_truth)
 
     def measure(rows: Sequence[Mapping[str, np.ndarray]]) -> dict[str, Tensor]:
         stacked = {name: torch.from_numpy(np.stack([row[name] for row in rows])) for name in rows[0]}
@@ -55,8 +54,8 @@ def measure_annotations(
     with ExitStack() as closing:
         source = dataset_source([path], transform, closing, limit=settings.limit, annotated=joined.rows)
         found = measure_batches(source, measure, settings, device)
-    figures = tools.task.figures([annotations[number] for number in found.tensors["number"].tolist()], found)
+    by_number = {item.number: item for item in joined.annotations}
+    figures = tools.task.figures([by_number[number] for number in found.tensors["number"].tolist()], found)
     values = {**figures.values, "skipped": float(len(found.skipped)), "left_out": float(joined.left_out)}
-    return replace(
-        figures, values=values, skipped=found.skipped, reused=found.reused, notes=(*joined.notes, *figures.notes)
-    )
+    notes = (*joined.notes, *lacking, *figures.notes)
+    return replace(figures, values=values, skipped=found.skipped, reused=found.reused, notes=notes)

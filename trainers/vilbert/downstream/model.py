@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 
 from torch import Tensor, nn
 
-from corpusloom.trainers.vilbert.config import REFCOCO, VQA, ViLBERTConfig
-from corpusloom.trainers.vilbert.model import LAYER_NORM_EPS, Streams
+from corpusloom.trainers.vilbert.config import REFCOCO, VCR, VQA, ViLBERTConfig
+from corpusloom.trainers.vilbert.model.blocks import LAYER_NORM_EPS
+from corpusloom.trainers.vilbert.model.streams import Streams
 
 INPUTS = ("tokens", "token_mask", "features", "locations", "region_mask")
 """Names of the arrays of a batch that the model takes."""
@@ -49,7 +50,20 @@ class RegionHead(nn.Module):
         return scores
 
 
-HEADS: Mapping[str, Callable[[ViLBERTConfig], nn.Module]] = {VQA: AnswerHead, REFCOCO: RegionHead}
+class ChoiceHead(nn.Module):
+    """A score of each choice: one linear layer over h_IMG * h_CLS."""
+
+    def __init__(self, config: ViLBERTConfig) -> None:
+        super().__init__()
+        self.score = nn.Linear(config.co_hidden, 1)
+
+    def forward(self, pooled: Tensor, image: Tensor) -> Tensor:
+        """Return a logit per choice, (B * C, co_hidden), (B * C, R, v_hidden) -> (B * C,)."""
+        scores: Tensor = self.score(pooled)[:, 0]
+        return scores
+
+
+HEADS: Mapping[str, Callable[[ViLBERTConfig], nn.Module]] = {VQA: AnswerHead, VCR: ChoiceHead, REFCOCO: RegionHead}
 """Task -> its head."""
 
 

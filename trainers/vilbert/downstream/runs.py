@@ -7,7 +7,7 @@ command has to run before the training, and order, ranks and exact resume are th
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
 
 from tokenizers import Tokenizer
@@ -19,16 +19,18 @@ from corpusloom.trainers.training.batches import make_batches, open_stream
 from corpusloom.trainers.training.config import RunConfig
 from corpusloom.trainers.training.parallel import with_weights
 from corpusloom.trainers.training.task import Evaluate, TrainingTask, learnt_note, overlap_note
-from corpusloom.trainers.vilbert.config import PRETRAIN, REFCOCO, VQA, ViLBERTConfig, model_config
+from corpusloom.trainers.vilbert.config import PRETRAIN, REFCOCO, VCR, VQA, ViLBERTConfig, model_config
+from corpusloom.trainers.vilbert.downstream.annotations import READERS, check_labelled, of_split
 from corpusloom.trainers.vilbert.downstream.config import TaskDataConfig, need_annotations, task_data_config
-from corpusloom.trainers.vilbert.downstream.formats.expressions import read_expressions
-from corpusloom.trainers.vilbert.downstream.formats.questions import read_questions
-from corpusloom.trainers.vilbert.downstream.join import join
+from corpusloom.trainers.vilbert.downstream.formats.questions import Question, read_questions
+from corpusloom.trainers.vilbert.downstream.ground_truth import open_ground_truth
+from corpusloom.trainers.vilbert.downstream.join import JoinedAnnotations, join
 from corpusloom.trainers.vilbert.downstream.measure import TaskTools, measure_annotations
 from corpusloom.trainers.vilbert.downstream.objective import TaskObjective
 from corpusloom.trainers.vilbert.downstream.task import DownstreamTask
 from corpusloom.trainers.vilbert.downstream.tasks.answers import AnswerVocabulary, build_answers, read_answers
 from corpusloom.trainers.vilbert.downstream.tasks.refcoco import RefCOCOTask
+from corpusloom.trainers.vilbert.downstream.tasks.vcr import VCRTask
 from corpusloom.trainers.vilbert.downstream.tasks.vqa import VQATask
 from corpusloom.trainers.vilbert.downstream.texts import texts_of
 from corpusloom.trainers.vilbert.downstream.transform import TaskTransform, example_batch
@@ -43,10 +45,6 @@ from corpusloom.trainers.vilbert.initial import (
 
 ANSWERS = "answers.json"
 """Name of the answer vocabulary in a checkpoint."""
-ReadAnnotations = Callable[[Sequence[str], str | None, TaskDataConfig], list[Any]]
-"""(files, split, data configuration) -> annotations."""
-READERS: Mapping[str, ReadAnnotations] = {VQA: read_questions, REFCOCO: read_expressions}
-"""Task -> reader of its annotations."""
 
 
 def is_downstream(config: RunConfig) -> bool:
@@ -58,13 +56,13 @@ def with_answers(config: RunConfig) -> RunConfig:
     """Return the configuration with the size of the answer vocabulary, which the annotations of vqa set."""
     if config.model.get("task") != VQA or not config.data.get("annotations"):
         return config
-    return replace(config, model={**config.model, "answers": len(_answers(task_data_config(config)))})
+    data = task_data_config(config)
+    answers = _answers(read_questions(data.annotations, data), data)
+    return replace(config, model={**config.model, "answers": len(answers)})
 
 
-@lru_cache(1)
-def _answers(data: TaskDataConfig) -> AnswerVocabulary:
+def _answers(questions: Sequence[Question], data: TaskDataConfig) -> AnswerVocabulary:
     """Return the answer vocabulary of all annotations, those of minval too, as in the public code."""
-    questions = read_questions(data.annotations, None, data)
     return build_answers(questions, ", ".join(data.annotations), data.min_answers)
 
 
@@ -72,6 +70,8 @@ def make_task(shape: ViLBERTConfig, data: TaskDataConfig, answers: AnswerVocabul
     """Return the task of a model; without answers, those of vqa are numbers."""
     if shape.task == REFCOCO:
         return RefCOCOTask(data.regions)
+    if shape.task == VCR:
+        return VCRTask()
     return VQATask(answers or AnswerVocabulary(tuple(map(str, range(shape.answers)))))
 
 
@@ -93,10 +93,12 @@ class _Prepared:
     path: str
     shape: ViLBERTConfig
     tools: TaskTools
+    annotations: Sequence[Any]
+    """Annotations of all splits."""
 
-    def read(self, split: str | None) -> list[Any]:
-        """Return the annotations of a split."""
-        return READERS[self.shape.task](need_annotations(self.tools.data), split, self.tools.data)
+    def join(self, split: str | None) -> JoinedAnnotations:
+        """Return the annotations of a split with the places of their images."""
+        return join(self.path, of_split(self.annotations, split, self.tools.data.annotations))
 
 
 def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]], begun: str | None = None) -> TrainingTask:
@@ -110,13 +112,16 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]], beg
         raise ConfigError(what, where="--data", remedy="build the regions of all images into one dataset")
     ((path, _),) = datasets.values()
     source = source_of(config, begun)
-    answers = _answers(replace(data, annotations=need_annotations(data))) if shape.task == VQA else None
-    texts = partial(_texts, shape, data)
-    tokenizer, learnt = make_tokenizer(source, data.vocabulary, data.vocab_size, texts)
+    annotations = READERS[shape.task](need_annotations(data), data)
+    chosen = of_split(annotations, data.split, data.annotations)
+    check_labelled(chosen, data.annotations)
+    answers = _answers(annotations, data) if shape.task == VQA else None
+    tokenizer, learnt = make_tokenizer(source, data.vocabulary, data.vocab_size, partial(_texts, chosen))
     check_fits(tokenizer, data.tokens, shape, where=config.name)
-    run = _Prepared(path, shape, TaskTools(tokenizer, data, make_task(shape, data, answers)))
-    joined = join(path, run.read(data.split))
-    transform = TaskTransform(tokenizer, data, shape, run.tools.task)
+    run = _Prepared(path, shape, TaskTools(tokenizer, data, make_task(shape, data, answers)), annotations)
+    joined = run.join(data.split)
+    ground_truth, lacking = open_ground_truth(data.ground_truth, joined)
+    transform = TaskTransform(tokenizer, data, shape, run.tools.task, ground_truth)
     return TrainingTask(
         model=with_weights(partial(initial_model, config, source), partial(build_model, config)),
         skeleton=partial(build_model, config),
@@ -131,6 +136,7 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]], beg
         },
         notes=(
             *joined.notes,
+            *lacking,
             *((learnt_note(tokenizer.get_vocab_size(), "data.vocabulary"),) if learnt else ()),
             *_random_note(shape),
             *overlap_note(data.split, data.evaluate),
@@ -138,10 +144,9 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]], beg
     )
 
 
-def _texts(shape: ViLBERTConfig, data: TaskDataConfig) -> Iterable[str]:
-    """Return the texts from which a vocabulary is learnt: those of the split that is trained on."""
-    found = READERS[shape.task](need_annotations(data), data.split, data)
-    return (text for item in found for text in texts_of(item.text))
+def _texts(annotations: Iterable[Any]) -> Iterable[str]:
+    """Return the texts from which a vocabulary is learnt."""
+    return (text for item in annotations for text in texts_of(item.text))
 
 
 def _random_note(shape: ViLBERTConfig) -> tuple[str, ...]:
@@ -149,13 +154,12 @@ def _random_note(shape: ViLBERTConfig) -> tuple[str, ...]:
 
 
 def _evaluation(run: _Prepared, split: str) -> Evaluate:
-    """Return the evaluation of a split, whose annotations are read and joined at once, so that an error comes early."""
-    annotations = run.read(split)
-    joined = join(run.path, annotations)
+    """Return the evaluation of a split, whose annotations are joined at once, so that an error comes early."""
+    joined = run.join(split)
 
     def evaluate(model: nn.Module) -> Iterable[tuple[str, float]]:
         settings = EvaluationSettings(limit=run.tools.data.evaluate_limit)
-        found = measure_annotations(model, run.shape, run.tools, run.path, annotations, settings, joined)
+        found = measure_annotations(model, run.shape, run.tools, run.path, joined, settings)
         return found.values.items()
 
     return evaluate
@@ -179,8 +183,11 @@ def evaluation_of(name: str) -> Evaluation:
             raise ConfigError(what, where="--checkpoint", remedy=remedy)
         if not settings.annotations:
             raise ConfigError("no annotations", where="--annotations", remedy="--annotations FILE FILE")
-        annotations = READERS[name](settings.annotations, settings.split, tools.data)
-        return measure_annotations(model, model.config, tools, data, annotations, settings)
+        annotations = READERS[name](settings.annotations, tools.data)
+        joined = join(data, of_split(annotations, settings.split, settings.annotations))
+        boxes = settings.ground_truth or tools.data.ground_truth
+        own = replace(tools, data=replace(tools.data, ground_truth=boxes))
+        return measure_annotations(model, model.config, own, data, joined, settings)
 
     return evaluate
 

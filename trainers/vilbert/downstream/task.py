@@ -23,17 +23,29 @@ class ImageAnnotation(Protocol):
     def image(self) -> str | int:
         """Name of the image without its ending, or the number at the end of this name."""
 
+    @property
+    def alias(self) -> str | None:
+        """Another name of the image, under which a dataset may have it."""
+
 
 class TaskAnnotation(ImageAnnotation, Protocol):
     """Interface of an annotation of any task."""
 
     @property
     def number(self) -> int:
-        """Number among the annotations that were read, from 0."""
+        """Number among the annotations of the files, from 0."""
 
     @property
     def text(self) -> ModelText:
         """Text that stands beside the image, or the texts among which the model chooses."""
+
+    @property
+    def split(self) -> str:
+        """Name of the split of the annotation."""
+
+    @property
+    def labelled(self) -> bool:
+        """Return whether the right answer is known."""
 
 
 class DownstreamTask(Protocol):

@@ -14,6 +14,7 @@ from corpusloom.trainers.stream.samples.typed import RegionsSample
 from corpusloom.trainers.vilbert.config import ViLBERTConfig
 from corpusloom.trainers.vilbert.data import check_width, region_inputs
 from corpusloom.trainers.vilbert.downstream.config import TaskDataConfig
+from corpusloom.trainers.vilbert.downstream.ground_truth import GroundTruth, joined_regions
 from corpusloom.trainers.vilbert.downstream.task import DownstreamTask
 from corpusloom.trainers.vilbert.downstream.texts import text_inputs
 
@@ -26,6 +27,8 @@ class TaskTransform:
     data: TaskDataConfig
     shape: ViLBERTConfig
     task: DownstreamTask
+    ground_truth: GroundTruth | None = None
+    """Further regions of each image; None: no further ones."""
 
     def __call__(self, item: AnnotatedSample, rng: np.random.Generator | None = None) -> Mapping[str, np.ndarray]:
         """Return the model's inputs, the number of the annotation, and the task's targets; nothing is drawn."""
@@ -33,6 +36,8 @@ class TaskTransform:
         if not isinstance(sample, RegionsSample):
             raise ConfigError("ViLBERT trains on regions", where="--data", remedy="loom build regions --from DATASET")
         check_width("feature_width", self.shape.feature_width, sample.features.shape[1], sample.key)
+        more = None if self.ground_truth is None else self.ground_truth.of(item.annotation)
+        sample = sample if more is None else joined_regions(sample, more, self.data.regions)
         return {
             "number": np.array(item.annotation.number),
             **text_inputs(self.tokenizer, item.annotation.text, self.data.tokens),

@@ -30,6 +30,10 @@ class CaptionedImage:
         """Name of the image, which is unique."""
         return self.image
 
+    @property
+    def alias(self) -> None:
+        """No other name of the image."""
+
 
 @dataclass(frozen=True, slots=True)
 class CaptionFiles:

@@ -22,7 +22,7 @@ from corpusloom.trainers.stream.samples.typed import RegionsSample, TypedSample
 from corpusloom.trainers.training.batches import to_device
 from corpusloom.trainers.vilbert.data import check_width, region_inputs
 from corpusloom.trainers.vilbert.downstream.join import JoinedAnnotations, join
-from corpusloom.trainers.vilbert.model import ViLBERT
+from corpusloom.trainers.vilbert.model.pretraining import ViLBERT
 from corpusloom.trainers.vilbert.retrieval.captioned import CaptionFiles
 from corpusloom.trainers.vilbert.retrieval.figures import captioned_retrieval, retrieval
 from corpusloom.trainers.vilbert.retrieval.scores import Captions, Regions, score_pool

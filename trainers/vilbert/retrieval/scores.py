@@ -19,7 +19,8 @@ from torch import Tensor
 from corpusloom.trainers.evaluation.batches import EvaluationSettings, ItemSource, measure_batches
 from corpusloom.trainers.training import distributed
 from corpusloom.trainers.training.numerics import autocast
-from corpusloom.trainers.vilbert.model import Pairs, ViLBERT
+from corpusloom.trainers.vilbert.model.blocks import Pairs
+from corpusloom.trainers.vilbert.model.pretraining import ViLBERT
 
 PAIRS = {"cpu": 32}
 """Device type -> pairs that are computed together: on a CPU as many as its caches hold the activations of."""

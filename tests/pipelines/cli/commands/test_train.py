@@ -46,9 +46,10 @@ def test_a_configuration_of_another_family_is_refused_first(flags: list[str]) ->
 
 
 def test_a_task_has_its_own_configuration_and_is_of_vilbert(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main.run(["train", "vilbert", "--task", "vqa", "--print-config"]) == 0
-    shown = json.loads(capsys.readouterr().out)
-    assert (shown["name"], shown["model"]["task"]) == ("vilbert-vqa", "vqa")
+    for task in ("vqa", "vcr", "refcoco"):
+        assert main.run(["train", "vilbert", "--task", task, "--print-config"]) == 0
+        shown = json.loads(capsys.readouterr().out)
+        assert (shown["name"], shown["model"]["task"]) == (f"vilbert-{task}", task)
     with pytest.raises(ConfigError, match="--task with clip, which has one task"):
         main.run(["train", "clip", "--task", "vqa", "--config", "clip-tiny", "--print-config"])
     with pytest.raises(ConfigError, match="--config NAME is missing"):

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from corpusloom.pipelines.stages.regions.arrays import encode_regions
-from corpusloom.trainers.stream.samples.typed import load_arrays
+from corpusloom.trainers.stream.samples.npz import load_arrays
 
 
 def arrays(count: int, seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

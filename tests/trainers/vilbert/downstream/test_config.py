@@ -24,3 +24,5 @@ def test_the_shipped_tasks_have_the_papers_numbers() -> None:
     assert (vqa.train.steps, vqa.train.lr, vqa.train.lr_drops) == (20 * 2559, 4e-5, (0.6, 0.8))
     assert vqa.train.lr * vqa.train.groups["head.*"].lr_factor == pytest.approx(1e-4)
     assert task_data_config(load_config("vilbert-refcoco")).split == "train"
+    with pytest.raises(ConfigError, match=r"data\.ground_truth: vqa has no ground-truth boxes"):
+        task_data_config(load_config("vilbert-vqa", ["data.ground_truth=boxes"]))

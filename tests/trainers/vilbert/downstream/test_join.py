@@ -6,8 +6,10 @@ import pytest
 
 from corpusloom.schemas.errors import InputError
 from corpusloom.trainers.stream.dataset import StreamingDataset
+from corpusloom.trainers.vilbert.downstream.formats.problems import Problem
 from corpusloom.trainers.vilbert.downstream.formats.questions import Question
 from corpusloom.trainers.vilbert.downstream.join import image_name, join
+from corpusloom.trainers.vilbert.downstream.texts import Choices
 from tests.trainers.vilbert.downstream.worlds import write_images
 
 
@@ -33,6 +35,15 @@ def test_each_annotation_comes_with_the_regions_of_its_image(tmp_path: Path) -> 
     found = {item.key: item.sample.key for item in stream}
     assert found.keys() == {"0", "1", "2", "4"}
     assert found["0"] == found["2"] != found["1"]
+
+
+def test_an_image_is_found_by_either_of_its_names(tmp_path: Path) -> None:
+    path, text = write_images(tmp_path, [3]), Choices(("?",), ("a", "b", "c", "d"))
+    names = [("COCO_val2014_000000000003", "val-3"), ("a.b@0", "COCO_val2014_000000000003"), ("a.b@0", "val-3")]
+    asked = [Problem(n, str(n), "q", image, alias, text, 0, None, "val") for n, (image, alias) in enumerate(names)]
+    joined = join(path, asked)
+    assert [item.number for item in joined.annotations] == [0, 1]
+    assert joined.missing == "a.b@0"
 
 
 def test_a_dataset_without_any_image_is_refused_with_the_remedy(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 from corpusloom.trainers.evaluation.batches import EvaluationSettings
 from corpusloom.trainers.vilbert.downstream.config import TaskDataConfig
 from corpusloom.trainers.vilbert.downstream.formats.expressions import read_expressions
+from corpusloom.trainers.vilbert.downstream.join import join
 from corpusloom.trainers.vilbert.downstream.measure import TaskTools, measure_annotations
 from corpusloom.trainers.vilbert.downstream.tasks.refcoco import RefCOCOTask
 from tests.trainers.vilbert.downstream.test_model import task_model
@@ -14,10 +15,10 @@ from tests.trainers.vilbert.downstream.worlds import write_images, write_refcoco
 
 def test_figures_do_not_depend_on_the_batch_and_name_what_is_left_out(tmp_path: Path) -> None:
     path, data = write_images(tmp_path / "regions", [1, 2]), TaskDataConfig(tokens=8, regions=6)
-    expressions = read_expressions(write_refcoco(tmp_path / "refs", [1, 2, 3]), None, data)
+    joined = join(path, read_expressions(write_refcoco(tmp_path / "refs", [1, 2, 3]), data))
     tools, model = TaskTools(TOKENIZER, data, RefCOCOTask(6)), task_model("refcoco")
     found = [
-        measure_annotations(model, model.config, tools, path, expressions, EvaluationSettings(batch_size=size))
+        measure_annotations(model, model.config, tools, path, joined, EvaluationSettings(batch_size=size))
         for size in (3, 64)
     ]
     assert found[0].values == found[1].values

@@ -3,7 +3,7 @@
 import torch
 
 from corpusloom.trainers.vilbert.downstream.model import TaskModel
-from corpusloom.trainers.vilbert.model import ViLBERT
+from corpusloom.trainers.vilbert.model.pretraining import ViLBERT
 from tests.trainers.vilbert.small import random_inputs, small_config
 
 

@@ -1,9 +1,11 @@
 """Runs of downstream tasks: each head learns a small world, resumes bit for bit, and begins from a pre-trained run."""
 
+import csv
 import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
@@ -20,21 +22,27 @@ from tests.trainers.vilbert.downstream.worlds import (
     SMALL,
     colours_of,
     config,
+    ground_truth_sample,
     questions_of,
     write_images,
     write_refcoco,
+    write_vcr,
     write_vqa,
 )
 
 IMAGES = range(1, 61)
 HELD_OUT = range(51, 61)
-TASKS = ("vqa", "refcoco")
+TASKS = ("vqa", "vcr", "refcoco")
 
 
 def annotations(task: str, folder: Path) -> tuple[list[str], list[str]]:
     """Return the files of a task and the assignments that hold out the last ten images."""
     if task == "vqa":
         return write_vqa(folder, IMAGES), ["data.minval=20"]
+    if task == "vcr":
+        trained = [image for image in IMAGES if image not in HELD_OUT]
+        sizes = ["data.tokens=32", "model.max_tokens=32", "data.vocab_size=200", "model.vocab_size=200"]
+        return [write_vcr(folder, trained, split="train"), write_vcr(folder, HELD_OUT, split="val")], sizes
     return write_refcoco(folder, IMAGES, held_out=HELD_OUT), []
 
 
@@ -42,31 +50,50 @@ def annotations(task: str, folder: Path) -> tuple[list[str], list[str]]:
 def test_a_head_learns_a_small_world_and_its_choices_are_written(task: str, tmp_path: Path) -> None:
     files, held_out = annotations(task, tmp_path / "annotations")
     data = write_images(tmp_path / "regions", IMAGES)
-    steps = {"vqa": 60, "refcoco": 140}[task]
+    steps = {"vqa": 60, "vcr": 150, "refcoco": 140}[task]
     small = config(task, files, *held_out, f"train.steps={steps}", "train.checkpoint_every=1000")
     figures = run("vilbert", small, [data], str(tmp_path / "run")).evaluation
-    assert figures["accuracy"] > 0.9, figures
-    assert figures["accuracy_chance"] < 0.6
-    settings = EvaluationSettings(annotations=tuple(files), split={"vqa": "minval", "refcoco": "val"}[task])
+    accuracy = {"vqa": "accuracy", "vcr": "q_to_ar", "refcoco": "accuracy"}[task]
+    assert figures[accuracy] > 0.9, figures
+    assert figures[f"{accuracy}_chance"] < 0.6
+    settings = EvaluationSettings(annotations=tuple(files), split="minval" if task == "vqa" else "val")
     again = evaluate(task, str(tmp_path / "run"), data, settings, device="cpu", out=str(tmp_path / "out.json"))
-    assert again.figures["accuracy"] == figures["accuracy"]
-    name = {"vqa": "submission", "refcoco": "boxes"}[task]
-    rows = json.loads((tmp_path / f"out.{name}.json").read_text())
-    if task == "vqa":
+    assert again.figures[accuracy] == figures[accuracy]
+    name = {"vqa": "submission.json", "vcr": "submission.csv", "refcoco": "boxes.json"}[task]
+    written = (tmp_path / f"out.{name}").read_text()
+    if task == "vcr":
+        _check_choices(list(csv.DictReader(written.splitlines())), files[1])
+    elif task == "vqa":
+        rows = json.loads(written)
         right = {10 * image + number: row[1] for image in HELD_OUT for number, row in enumerate(questions_of(image))}
         assert {row["question_id"] for row in rows} == set(right)
         assert sum(right[row["question_id"]] == row["answer"] for row in rows) >= 0.9 * len(rows)
     else:
+        rows = json.loads(written)
         corners = {10 * image + place: (place % 2 * 100, place // 2 * 100) for image in HELD_OUT for place in range(4)}
         assert {row["ref_id"] for row in rows} == set(corners)
         assert sum(tuple(row["bbox"][:2]) == corners[row["ref_id"]] for row in rows) >= 0.9 * len(rows)
         assert all(row["bbox"][2:] == [100, 100] for row in rows)  # pixels of COCO's image, not of the dataset's
 
 
-def test_a_resumed_run_ends_with_the_same_weights(tmp_path: Path) -> None:
-    files, held_out = annotations("vqa", tmp_path / "annotations")
+def _check_choices(rows: list[dict[str, str]], path: str) -> None:
+    """Check that both right choices have the highest probability in at least 9 of 10 questions."""
+    right = 0
+    for row, problem in zip(rows, map(json.loads, Path(path).read_text().splitlines()), strict=True):
+        assert row["annot_id"] == problem["annot_id"]
+        answer, reason = problem["answer_label"], problem["rationale_label"]
+        groups = ("answer", f"rationale_conditioned_on_a{answer}")
+        chosen = [np.argmax([float(row[f"{group}_{n}"]) for n in range(4)]) for group in groups]
+        right += chosen == [answer, reason]
+        assert row[f"rationale_conditioned_on_a{(answer + 1) % 4}_0"] == ""
+    assert right >= 0.9 * len(rows)
+
+
+@pytest.mark.parametrize("task", ["vqa", "vcr"])
+def test_a_resumed_run_ends_with_the_same_weights(task: str, tmp_path: Path) -> None:
+    files, held_out = annotations(task, tmp_path / "annotations")
     data = write_images(tmp_path / "regions", IMAGES)
-    small = config("vqa", files, *held_out, "model.dropout=0.1", "data.evaluate=off")
+    small = config(task, files, *held_out, "model.dropout=0.1", "data.evaluate=off")
     whole = run("vilbert", small, [data], str(tmp_path / "whole"))
     shutil.copytree(tmp_path / "whole", tmp_path / "cut")
     shutil.rmtree(tmp_path / "cut/checkpoints" / Path(whole.checkpoint or "").name)
@@ -139,6 +166,44 @@ def test_questions_without_published_answers_give_a_submission_alone(tmp_path: P
     assert found.figures == {"questions": 120.0, "skipped": 0.0, "left_out": 0.0}
     assert len(json.loads((tmp_path / "out.submission.json").read_text())) == 120
     assert colours_of(1) != colours_of(2)
+
+
+def test_ground_truth_boxes_stand_after_the_detected_ones_in_training_and_in_evaluations_of_vcr(tmp_path: Path) -> None:
+    files, sizes = annotations("vcr", tmp_path / "annotations")
+    data = write_images(tmp_path / "regions", IMAGES)
+    boxes = write_images(tmp_path / "boxes", range(2, 61), ground_truth_sample)
+    small = config("vcr", files, *sizes, "train.steps=1", f"data.ground_truth={boxes}")
+    task = build_task(small, {"regions": (data, 1.0)})
+    missing = f"{boxes} lacks image COCO_val2014_000000000001, ..."
+    assert f"2 of 100 annotations have no ground-truth boxes: {missing}" in task.notes
+    batch = next(task.stream)
+    whole = batch["region_mask"].all(1)
+    upper_left = torch.tensor([[0, 0, 0.5, 0.5, 0.25]])
+    torch.testing.assert_close(batch["locations"][whole, 5], upper_left.repeat(int(whole.sum()), 1))
+    run("vilbert", small, [data], str(tmp_path / "run"))
+    written = []
+    for name, path in (("own", None), ("same", boxes), ("other", data)):
+        settings = EvaluationSettings(annotations=(files[1],), ground_truth=path)
+        evaluate("vcr", str(tmp_path / "run"), data, settings, out=str(tmp_path / f"{name}.json"))
+        written.append((tmp_path / f"{name}.submission.csv").read_text())
+    assert written[0] == written[1] != written[2]
+
+
+def test_problems_without_labels_give_a_submission_alone_and_cannot_be_trained_on(tmp_path: Path) -> None:
+    files, short = annotations("vcr", tmp_path / "annotations")
+    data = write_images(tmp_path / "regions", IMAGES)
+    run_folder, out = str(tmp_path / "run"), str(tmp_path / "out.json")
+    run("vilbert", config("vcr", files, *short, "train.steps=1", "data.evaluate=off"), [data], run_folder)
+    unlabelled = write_vcr(tmp_path / "annotations", range(1, 4), split="test", labels=False)
+    found = evaluate("vcr", run_folder, data, EvaluationSettings(annotations=(unlabelled,), batch_size=4), out=out)
+    assert found.figures == {"questions": 3.0, "skipped": 0.0, "left_out": 0.0}
+    rows = list(csv.DictReader((tmp_path / "out.submission.csv").read_text().splitlines()))
+    assert [row["annot_id"] for row in rows] == ["test-1", "test-2", "test-3"]
+    for row in rows:
+        groups = np.array([float(value) for name, value in row.items() if name != "annot_id"]).reshape(5, 4)
+        np.testing.assert_allclose(groups.sum(1), 1, atol=1e-5)
+    with pytest.raises(InputError, match=r"test\.jsonl: annotation test-1/answer has no answer to learn"):
+        build_task(config("vcr", [unlabelled], *short, "data.split=test"), {"regions": (data, 1.0)})
 
 
 @pytest.mark.parametrize("task", TASKS)

@@ -1,4 +1,5 @@
-"""Small worlds in the original formats: images with regions, questions about them, and sentences that refer to one.
+"""Small worlds in the original formats: images with regions, questions about them, sentences that refer to one, and
+problems with four choices.
 
 Each quarter of an image has a colour, and all of them one animal and a time of day; the features of the quarters, which
 are the regions in a random order, say which.
@@ -6,7 +7,7 @@ are the regions in a random order, say which.
 
 import json
 import pickle
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -83,9 +84,18 @@ def region_sample(image: int) -> RegionsSample:
     return RegionsSample(key, b"jpg", "an image", info, BOXES[order], features[order], probabilities)
 
 
-def write_images(folder: Path, images: Sequence[int]) -> str:
+def ground_truth_sample(image: int) -> RegionsSample:
+    """Return the sample of two ground-truth boxes of an image, the upper quarters, in pixels of a larger version."""
+    features = np.zeros((2, WIDTH), np.float16)
+    features[np.arange(2), colours_of(image)[:2]] = 2
+    info = {"regions": {"image_width": 2 * SIDE, "image_height": 2 * SIDE}}
+    probabilities = np.full((2, CLASSES), 1 / CLASSES, np.float16)
+    return RegionsSample(make_key("pair", str(image)), b"jpg", "-", info, 2 * BOXES[:2], features, probabilities)
+
+
+def write_images(folder: Path, images: Sequence[int], make: Callable[[int], RegionsSample] = region_sample) -> str:
     """Write a dataset of regions whose URLs name the images as COCO does; return its path."""
-    samples = sorted(((region_sample(image), image) for image in images), key=lambda pair: pair[0].key)
+    samples = sorted(((make(image), image) for image in images), key=lambda pair: pair[0].key)
     folder.mkdir(parents=True, exist_ok=True)
     written = write_shard(str(folder / "00000.tar"), [(sample.key, members(sample)) for sample, _ in samples])
     rows = [
@@ -164,3 +174,28 @@ def write_refcoco(folder: Path, images: Sequence[int], held_out: Sequence[int] =
     sizes = [{"id": image, "width": 2 * SIDE, "height": 2 * SIDE, "file_name": f"{image}.jpg"} for image in images]
     (folder / "instances.json").write_text(json.dumps({"images": sizes, "annotations": annotations}))
     return [str(folder / "refs(unc).p"), str(folder / "instances.json")]
+
+
+def write_vcr(folder: Path, images: Sequence[int], *, split: str, labels: bool = True) -> str:
+    """Write a question about each image: answers and rationales name the four animals, and people are object 0."""
+    rows = []
+    for image in images:
+        order = np.random.default_rng(image).permutation(4).tolist()
+        reasons = order[::-1]
+        row = {
+            "annot_id": f"{split}-{image}",
+            "img_id": f"{split}-{image}",
+            "img_fn": f"a film/COCO_val2014_{image:012d}.jpg",
+            "metadata_fn": f"a film/COCO_val2014_{image:012d}.json",
+            "objects": ["person", "bottle", "person"],
+            "question": ["what", "animal", "do", [0, 2], "see", "?"],
+            "answer_choices": [["it", "is", "a", ANIMALS[kind], "."] for kind in order],
+            "rationale_choices": [[[2], "says", ANIMALS[kind]] for kind in reasons],
+        }
+        if labels:
+            row |= {"answer_label": order.index(image % 4), "rationale_label": reasons.index(image % 4)}
+        rows.append(row)
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{split}.jsonl"
+    path.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    return str(path)

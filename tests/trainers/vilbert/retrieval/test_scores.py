@@ -2,6 +2,7 @@
 
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -10,7 +11,7 @@ from torch import Tensor
 from corpusloom.trainers.evaluation.batches import EvaluationSettings
 from corpusloom.trainers.training import distributed
 from corpusloom.trainers.training.config import ParallelConfig
-from corpusloom.trainers.vilbert.model import ViLBERT
+from corpusloom.trainers.vilbert.model.pretraining import ViLBERT
 from corpusloom.trainers.vilbert.retrieval import scores
 from corpusloom.trainers.vilbert.retrieval.scores import (
     Captions,
@@ -57,6 +58,21 @@ def test_scores_are_those_of_each_pair_computed_alone(most: int) -> None:
         found = torch.cat([score_captions(model, captions, part, images, most) for part in ([4, 0, 3], [5, 1, 6, 2])])
         expected = alone(model)[[4, 0, 3, 5, 1, 6, 2]]
     torch.testing.assert_close(found, expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"streams": 1, "v_hidden": 24, "co_hidden": 24},
+        {"v_connections": (), "t_connections": ()},
+        {"v_connections": (1, 2), "t_connections": (0, 4)},
+    ],
+)
+def test_so_are_those_of_other_shapes(changes: dict[str, Any]) -> None:
+    model, (captions, regions) = small_model(**changes), pool()
+    with torch.no_grad():
+        found = score_captions(model, captions, range(CAPTIONS), encode_images(model, regions, 9))
+        torch.testing.assert_close(found, alone(model), atol=1e-5, rtol=1e-5)
 
 
 @pytest.mark.parametrize("batch_size", [1, 3, 64])

@@ -2,10 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from corpusloom.schemas import storage
-from corpusloom.schemas.errors import ConfigError, InputError
+from corpusloom.schemas.errors import InputError
 from corpusloom.trainers.formats.plain_pickle import read_plain_pickle
 from corpusloom.trainers.formats.rows import read_json, record_errors
 from corpusloom.trainers.vilbert.downstream.config import TaskDataConfig
@@ -19,6 +19,7 @@ class Expression:
     """A sentence that refers to one object of an image."""
 
     number: int
+    """Number among the sentences of the files."""
     key: str
     """Number of the object's reference, and of the sentence: REF/SENTENCE."""
     image: int
@@ -30,13 +31,21 @@ class Expression:
     """Width of COCO's image in pixels."""
     height: float
     """Height of COCO's image in pixels."""
+    alias: ClassVar[str | None] = None
+    split: str
+    """Split of the reference, such as train, val, testA or testB."""
+
+    @property
+    def labelled(self) -> bool:
+        """Return whether the object is known: always."""
+        return True
 
 
-def read_expressions(files: Sequence[str], split: str | None, data: TaskDataConfig) -> list[Expression]:
-    """Return the sentences of a split, such as train, val, testA or testB; None: of all splits.
+def read_expressions(files: Sequence[str], data: TaskDataConfig) -> list[Expression]:
+    """Return the sentences of all references.
 
     `files` are pickles of references and files of instances in any order. Raises InputError for a reference to an
-    object or an image that the instances lack, ConfigError for a split without sentences.
+    object or an image that the instances lack.
     """
     refs, boxes, sizes = list[tuple[str, int, dict[str, Any]]](), dict[int, Any](), dict[int, Any]()
     for path in files:
@@ -51,15 +60,11 @@ def read_expressions(files: Sequence[str], split: str | None, data: TaskDataConf
         missing = "no pickle of references" if not refs else "no instances.json"
         raise InputError(missing, where=", ".join(files), remedy=_REMEDY)
     found: list[Expression] = []
-    splits = set()
     for path, number, ref in refs:
         with record_errors(path, number):
-            splits.add(str(ref["split"]))
-            if split in (None, ref["split"]):
-                found += _expressions(path, ref, boxes, sizes, len(found))
+            found += _expressions(path, ref, boxes, sizes, len(found))
     if not found:
-        known = ", ".join(sorted(splits))
-        raise ConfigError(f"no sentence in split {split!r}", where=", ".join(files), remedy=f"one of {known}")
+        raise InputError("no sentence", where=", ".join(files), remedy=_REMEDY)
     return found
 
 
@@ -90,6 +95,7 @@ def _expressions(
             box=(x, y, width, height),
             width=image_width,
             height=image_height,
+            split=str(ref["split"]),
         )
         for offset, sentence in enumerate(ref["sentences"])
     ]

@@ -3,8 +3,9 @@
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import ClassVar
 
-from corpusloom.schemas.errors import ConfigError, InputError
+from corpusloom.schemas.errors import InputError
 from corpusloom.trainers.formats.rows import RawRecord, read_json, record_errors
 from corpusloom.trainers.vilbert.downstream.config import TaskDataConfig
 
@@ -19,6 +20,7 @@ class Question:
     """A question about an image, and the annotators' answers."""
 
     number: int
+    """Number among the questions, which are in the order of their ids."""
     key: str
     """The question's id."""
     image: int
@@ -30,19 +32,23 @@ class Question:
     """The most frequent answer, `multiple_choice_answer`."""
     type: str = ""
     """Type of the answer: yes/no, number or other."""
-    held_out: bool = False
-    """Whether the question is of a val file."""
+    alias: ClassVar[str | None] = None
+    split: str = TRAIN
+    """train or minval."""
+
+    @property
+    def labelled(self) -> bool:
+        """Return whether there are answers."""
+        return bool(self.answers)
 
 
-def read_questions(files: Sequence[str], split: str | None, data: TaskDataConfig) -> list[Question]:
-    """Return the questions of a split in the order of their ids; None: of all files.
+def read_questions(files: Sequence[str], data: TaskDataConfig) -> list[Question]:
+    """Return the questions of all files in the order of their ids.
 
-    `files` are files of questions and of annotations in any order. minval has the `data.minval` questions of val files
-    with the largest ids, as in the public code, and train all others. Raises InputError for a question without answers
-    if some have answers, ConfigError for another split.
+    `files` are files of questions and of annotations in any order. The split minval has the `data.minval` questions of
+    val files with the largest ids, as in the public code, and train all others. Raises InputError for a question
+    without answers if some have answers.
     """
-    if split not in (None, TRAIN, MINVAL):
-        raise ConfigError(f"no split {split!r} of vqa", where="split", remedy=f"one of {TRAIN}, {MINVAL}")
     answered, asked = dict[int, RawRecord](), list[tuple[str, int, RawRecord, bool]]()
     for path in files:
         content = read_json(path)
@@ -56,23 +62,20 @@ def read_questions(files: Sequence[str], split: str | None, data: TaskDataConfig
                 raise InputError("has neither questions nor annotations", where=path, remedy=_REMEDY)
     if not asked:
         raise InputError("no file of questions", where=", ".join(files), remedy=_REMEDY)
-    found = [_question(path, number, row, answered, held_out) for path, number, row, held_out in asked]
-    found.sort(key=lambda question: int(question.key))
-    minval = [question for question in found if question.held_out][-data.minval :] if data.minval else []
-    if split == MINVAL and not minval:
-        what = "minval is of a file of questions of val, and there is none"
-        raise InputError(what, where=", ".join(files), remedy="add the questions and annotations of val2014")
-    chosen = {question.key for question in minval}
-    kept = [question for question in found if split is None or (question.key in chosen) == (split == MINVAL)]
-    if not kept:
-        raise InputError(f"no question in split {split}", where=", ".join(files), remedy="lower data.minval")
-    return [replace(question, number=number) for number, question in enumerate(kept)]
+    found = [(_question(path, number, row, answered), held_out) for path, number, row, held_out in asked]
+    found.sort(key=lambda pair: int(pair[0].key))
+    held = [question.key for question, held_out in found if held_out][-data.minval :] if data.minval else []
+    minval = set(held)
+    return [
+        replace(question, number=number, split=MINVAL if question.key in minval else TRAIN)
+        for number, (question, _) in enumerate(found)
+    ]
 
 
-def _question(path: str, number: int, row: RawRecord, answered: dict[int, RawRecord], held_out: bool) -> Question:
+def _question(path: str, number: int, row: RawRecord, answered: dict[int, RawRecord]) -> Question:
     with record_errors(path, number):
         key = int(row["question_id"])
-        plain = Question(0, str(key), int(row["image_id"]), str(row["question"]), held_out=held_out)
+        plain = Question(0, str(key), int(row["image_id"]), str(row["question"]))
         if not answered:
             return plain
         if key not in answered:

@@ -11,7 +11,7 @@ from corpusloom.trainers.stream.samples.typed import RegionsSample
 from corpusloom.trainers.vilbert.downstream.formats.expressions import Expression
 from corpusloom.trainers.vilbert.downstream.tasks.refcoco import RefCOCOTask, overlap
 
-EXPRESSION = Expression(0, "3/9", 1, "the cat", (20, 0, 20, 20), 80, 40)
+EXPRESSION = Expression(0, "3/9", 1, "the cat", (20, 0, 20, 20), 80, 40, "val")
 """Its image has twice the sides of the dataset's."""
 
 
