@@ -16,7 +16,7 @@ _LAYOUT = 'give dataset_flickr30k.json as it is published, or lines {"img_path",
 
 
 @dataclass(frozen=True, slots=True)
-class CaptionedImage:
+class ImageCaptions:
     """An image and its captions, of which none is blank."""
 
     number: int
@@ -39,7 +39,7 @@ class CaptionedImage:
 class CaptionFiles:
     """The images of one split of some files."""
 
-    images: tuple[CaptionedImage, ...]
+    images: tuple[ImageCaptions, ...]
     without: int = 0
     """Images that are left out because all their captions are blank."""
 
@@ -55,7 +55,7 @@ def read_captioned(files: Sequence[str], split: str | None) -> CaptionFiles:
     Blank captions are left out. Raises InputError for another layout, for an image that occurs twice and if no image
     has a caption, ConfigError for a split of JSON lines.
     """
-    found, without, places = list[CaptionedImage](), 0, dict[str, str]()
+    found, without, places = list[ImageCaptions](), 0, dict[str, str]()
     for path in files:
         for number, (name, captions) in enumerate(_read(path, split)):
             image = posixpath.splitext(posixpath.basename(name))[0]
@@ -66,7 +66,7 @@ def read_captioned(files: Sequence[str], split: str | None) -> CaptionFiles:
             texts = tuple(text for text in captions if text.strip())
             without += not texts
             if texts:
-                found.append(CaptionedImage(len(found), image, texts))
+                found.append(ImageCaptions(len(found), image, texts))
     if not found:
         raise InputError("no image has a caption", where=", ".join(files), remedy=_LAYOUT)
     return CaptionFiles(tuple(found), without)

@@ -25,7 +25,7 @@ from corpusloom.trainers.vilbert.downstream.join import JoinedAnnotations, join
 from corpusloom.trainers.vilbert.model.pretraining import ViLBERT
 from corpusloom.trainers.vilbert.retrieval.captioned import CaptionFiles
 from corpusloom.trainers.vilbert.retrieval.figures import captioned_retrieval, retrieval
-from corpusloom.trainers.vilbert.retrieval.scores import Captions, Regions, score_pool
+from corpusloom.trainers.vilbert.retrieval.scores import CaptionInputs, RegionInputs, score_pool
 from corpusloom.trainers.vilbert.tokenizer import encode, token_id
 
 
@@ -107,9 +107,9 @@ def _score(
     """Return the scores of all texts with all images, (M, N), and how many batches were finished before."""
     device = model.word_bias.device
     stacked = {name: torch.from_numpy(np.stack([image[name] for image in images])) for name in images[0]}
-    regions = to_device(Regions(stacked["features"], stacked["locations"], stacked["region_mask"]), device)
+    regions = to_device(RegionInputs(stacked["features"], stacked["locations"], stacked["region_mask"]), device)
     ids = torch.from_numpy(np.stack([encode(tools.tokenizer, text, tools.tokens) for text in texts]))
-    captions = to_device(Captions(ids, ids != token_id(tools.tokenizer, "[PAD]")), device)
+    captions = to_device(CaptionInputs(ids, ids != token_id(tools.tokenizer, "[PAD]")), device)
     scores, reused = score_pool(model, captions, regions, settings, ", ".join(paths))
     check_finite(scores, "captions", "scores")
     return scores, reused

@@ -29,7 +29,7 @@ MANY_PAIRS = 512
 
 
 @dataclass(frozen=True, slots=True)
-class Captions:
+class CaptionInputs:
     """Token ids of captions."""
 
     tokens: Tensor
@@ -37,13 +37,13 @@ class Captions:
     mask: Tensor
     """Which are no padding, (M, T) bool."""
 
-    def of(self, numbers: Sequence[int], length: int) -> "Captions":
+    def of(self, numbers: Sequence[int], length: int) -> "CaptionInputs":
         """Return some captions, cut at a length."""
-        return Captions(self.tokens[numbers, :length], self.mask[numbers, :length])
+        return CaptionInputs(self.tokens[numbers, :length], self.mask[numbers, :length])
 
 
 @dataclass(frozen=True, slots=True)
-class Regions:
+class RegionInputs:
     """Inputs of images."""
 
     features: Tensor
@@ -78,7 +78,7 @@ class EncodedImages:
 
 
 def score_pool(
-    model: ViLBERT, captions: Captions, regions: Regions, settings: EvaluationSettings, where: str
+    model: ViLBERT, captions: CaptionInputs, regions: RegionInputs, settings: EvaluationSettings, where: str
 ) -> tuple[Tensor, int]:
     """Return the scores of all captions with all images, (M, N) on the CPU, and how many batches were finished before.
 
@@ -101,7 +101,7 @@ def score_pool(
     return found.tensors["scores"][found.tensors["number"].argsort()], found.reused
 
 
-def encode_images(model: ViLBERT, regions: Regions, batch_size: int) -> EncodedImages:
+def encode_images(model: ViLBERT, regions: RegionInputs, batch_size: int) -> EncodedImages:
     """Return images up to the first connection, `batch_size` of them computed at a time."""
     counts = regions.mask.sum(1)
     columns = counts.argsort(stable=True)
@@ -114,7 +114,7 @@ def encode_images(model: ViLBERT, regions: Regions, batch_size: int) -> EncodedI
 
 
 def score_captions(
-    model: ViLBERT, captions: Captions, numbers: Sequence[int], images: EncodedImages, most: int | None = None
+    model: ViLBERT, captions: CaptionInputs, numbers: Sequence[int], images: EncodedImages, most: int | None = None
 ) -> Tensor:
     """Return the scores of some captions with every image, (captions, N); at most `most` pairs are computed together.
 
@@ -137,7 +137,7 @@ def pairs_together(device: torch.device) -> int:
     return PAIRS.get(device.type, MANY_PAIRS)
 
 
-def expected_time(model: ViLBERT, caption: Captions, images: EncodedImages, captions: int) -> str:
+def expected_time(model: ViLBERT, caption: CaptionInputs, images: EncodedImages, captions: int) -> str:
     """Return a line with the number of pairs and the time that they will take, as the pairs of one caption tell it.
 
     Images with a middle number of regions stand for all of them; the first of two passes is not counted.
@@ -167,7 +167,7 @@ def duration(seconds: float) -> str:
     return f"{seconds:.3g} s"
 
 
-def _score_group(model: ViLBERT, captions: Captions, images: EncodedImages, per_pass: int) -> Tensor:
+def _score_group(model: ViLBERT, captions: CaptionInputs, images: EncodedImages, per_pass: int) -> Tensor:
     """Return the scores of captions of one length with every image, in the order in which the images were given."""
     text = model.encode_text(captions.tokens, captions.mask)
     scores = torch.cat([_score_pass(model, text, captions.mask, *part) for part in images.parts(per_pass)], dim=1)

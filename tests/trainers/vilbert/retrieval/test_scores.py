@@ -14,8 +14,8 @@ from corpusloom.trainers.training.config import ParallelConfig
 from corpusloom.trainers.vilbert.model.pretraining import ViLBERT
 from corpusloom.trainers.vilbert.retrieval import scores
 from corpusloom.trainers.vilbert.retrieval.scores import (
-    Captions,
-    Regions,
+    CaptionInputs,
+    RegionInputs,
     duration,
     encode_images,
     score_captions,
@@ -27,7 +27,7 @@ from tests.trainers.vilbert.small import small_model
 CAPTIONS, IMAGES = 7, 5
 
 
-def pool() -> tuple[Captions, Regions]:
+def pool() -> tuple[CaptionInputs, RegionInputs]:
     """Return captions and images of several lengths, in no order."""
     random = torch.Generator().manual_seed(2)
     lengths = torch.tensor([5, 9, 3, 5, 7, 5, 9])
@@ -35,7 +35,7 @@ def pool() -> tuple[Captions, Regions]:
     mask = torch.arange(9) < lengths[:, None]
     regions = torch.arange(7) < torch.tensor([4, 7, 2, 7, 3])[:, None]
     features = torch.randn(IMAGES, 7, 10, generator=random).half()
-    return Captions(tokens, mask), Regions(features, torch.rand(IMAGES, 7, 5, generator=random), regions)
+    return CaptionInputs(tokens, mask), RegionInputs(features, torch.rand(IMAGES, 7, 5, generator=random), regions)
 
 
 def alone(model: ViLBERT) -> Tensor:
