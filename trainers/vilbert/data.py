@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -80,10 +81,11 @@ def region_arrays(sample: RegionsSample, config: ViLBERTDataConfig, rng: np.rand
 def image_size(sample: RegionsSample) -> tuple[float, float]:
     """Return width and height of the image whose pixels the boxes count; SampleError if the JSON does not say them."""
     described = sample.info.get("regions")
-    sides = [described.get(f"image_{side}") for side in ("width", "height")] if isinstance(described, dict) else [None]
-    if not all(isinstance(side, int | float) and side > 0 for side in sides):
+    known: dict[str, Any] = described if isinstance(described, dict) else {}
+    width, height = known.get("image_width", 0), known.get("image_height", 0)
+    if not all(isinstance(side, int | float) and side > 0 for side in (width, height)):
         raise SampleError("bad_regions", "the JSON has no regions.image_width and image_height above 0")
-    return sides[0], sides[1]
+    return width, height
 
 
 def region_inputs(sample: RegionsSample, limit: int, zeroed: np.ndarray | None = None) -> dict[str, np.ndarray]:
