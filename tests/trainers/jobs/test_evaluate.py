@@ -158,7 +158,7 @@ def test_a_vilberts_retrieval_has_a_page_with_the_names_of_region_classes(tmp_pa
 
 def test_an_evaluation_without_a_page_refuses_one_before_it_begins(clip: str, pairs: str, tmp_path: Path) -> None:
     page = tmp_path / "page.html"
-    with pytest.raises(ConfigError, match="--html: retrieval of a clip has no page .leave --html out"):
+    with pytest.raises(ConfigError, match=r"--html: retrieval of a clip has no page .leave --html out"):
         evaluation.evaluate("retrieval", clip, pairs, EvaluationSettings(), html=str(page))
     assert not page.exists()
 
