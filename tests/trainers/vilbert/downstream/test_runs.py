@@ -165,6 +165,8 @@ def test_settings_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     files, held_out = annotations("vqa", tmp_path / "annotations")
     data = write_images(tmp_path / "regions", IMAGES)
     small = config("vqa", files, *held_out)
+    with pytest.raises(ConfigError, match=r"model\.answers is 7, and the annotations have 6 frequent answers"):
+        build_task(complete(config("vqa", files, *held_out, "model.answers=7")), {"one": (data, 1.0)})
     with pytest.raises(ConfigError, match="2 datasets, and the annotations of vqa are of one"):
         build_task(complete(small), {"one": (data, 1.0), "two": (data, 1.0)})
     with pytest.raises(ConfigError, match=r"^data\.annotations: no annotations"):
