@@ -81,13 +81,13 @@ def properties(prefix: str, weights: Tensor) -> str:
 
 def _boxes(item: ExplainedSample, width: int, height: int) -> list[Mapping[str, Any]]:
     """Return the boxes from the largest to the smallest, so that a small one lies above; IMG is the whole image."""
-    boxes = [(0, 0.0, 0.0, float(width), float(height))]
-    boxes += [(number + 1, *map(float, box)) for number, box in enumerate(item.sample.boxes[: item.regions].tolist())]
-    boxes.sort(key=lambda box: -(box[3] - box[1]) * (box[4] - box[2]))
-    return [
-        {"number": number, "x": left, "y": top, "width": max(right - left, 0), "height": max(bottom - top, 0)}
-        for number, left, top, right, bottom in boxes
+    boxes = [(0, [0.0, 0.0, float(width), float(height)])]
+    boxes += enumerate(item.sample.boxes[: item.regions].tolist(), 1)
+    found = [
+        {"number": number, "x": left, "y": top, "width": max(right - left, 0.0), "height": max(bottom - top, 0.0)}
+        for number, (left, top, right, bottom) in boxes
     ]
+    return sorted(found, key=lambda box: -box["width"] * box["height"])
 
 
 def _detected(item: ExplainedSample, number: int, class_name: Name) -> str:

@@ -77,7 +77,7 @@ def explain(given: PageModel, sample: RegionsSample, caption: str) -> ExplainedS
     return ExplainedSample(
         sample=sample,
         caption=caption,
-        words=tuple(tokenizer.id_to_token(int(token)) for token in ids[:count]),
+        words=tuple(given.token_name(int(token)) for token in ids[:count]),
         is_cut=len(tokenizer.encode(caption).ids) > given.tokens,
         regions=regions,
         masked_words=tuple(masked_words),
