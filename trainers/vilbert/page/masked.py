@@ -38,7 +38,7 @@ class MaskedPrediction:
 
 
 @dataclass(frozen=True, slots=True)
-class Inputs:
+class PairInputs:
     """One caption and one image as the model takes them, each tensor with one row."""
 
     tokens: Tensor
@@ -53,16 +53,16 @@ class Inputs:
         return self.features, self.locations, self.region_mask
 
 
-def inputs_of(model: ViLBERT, ids: np.ndarray, pad: int, arrays: dict[str, np.ndarray]) -> Inputs:
+def inputs_of(model: ViLBERT, ids: np.ndarray, pad: int, arrays: dict[str, np.ndarray]) -> PairInputs:
     """Return the inputs of a caption's ids (T,) and the arrays of `data.region_inputs`, on the model's device."""
     weight = model.word_bias
     tokens = torch.from_numpy(ids)[None].to(weight.device)
     found = {name: torch.from_numpy(value)[None].to(weight.device) for name, value in arrays.items()}
     visual = (found["features"].to(weight.dtype), found["locations"].to(weight.dtype), found["region_mask"])
-    return Inputs(tokens, tokens != pad, *visual)
+    return PairInputs(tokens, tokens != pad, *visual)
 
 
-def predict_words(model: ViLBERT, given: Inputs, tokenizer: Tokenizer, rows: int) -> list[MaskedPrediction]:
+def predict_words(model: ViLBERT, given: PairInputs, tokenizer: Tokenizer, rows: int) -> list[MaskedPrediction]:
     """Return a prediction of each token that is no special one, `rows` forward passes at a time."""
     special = torch.tensor([token_id(tokenizer, name) for name in ("[PAD]", "[CLS]", "[SEP]")])
     ids = given.tokens[0].cpu()
@@ -84,7 +84,7 @@ def predict_words(model: ViLBERT, given: Inputs, tokenizer: Tokenizer, rows: int
     return found
 
 
-def predict_regions(model: ViLBERT, given: Inputs, sample: RegionsSample, rows: int) -> list[MaskedPrediction]:
+def predict_regions(model: ViLBERT, given: PairInputs, sample: RegionsSample, rows: int) -> list[MaskedPrediction]:
     """Return a prediction of each region that the model takes, `rows` forward passes at a time.
 
     A masked region has its box and a feature of zeros, which the mean feature of IMG contains, as in the pre-training.

@@ -16,7 +16,7 @@ BEST = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Ranking:
+class CaptionRanking:
     """The images that one caption ranks first."""
 
     caption: int
@@ -36,7 +36,7 @@ class Ranking:
         return self.rank == 1
 
 
-def choose_rankings(scores: Tensor, image_of: Tensor, most: int) -> tuple[list[Ranking], list[Ranking]]:
+def choose_rankings(scores: Tensor, image_of: Tensor, most: int) -> tuple[list[CaptionRanking], list[CaptionRanking]]:
     """Return up to `most` right and `most` wrong retrievals, spread evenly over the captions: (M, N), (M,)."""
     scores = scores.float().cpu()
     own = torch.arange(scores.shape[1])[None] == image_of.cpu()[:, None]
@@ -55,8 +55,8 @@ def spread(numbers: list[int], most: int) -> list[int]:
     return [numbers[place] for place in np.linspace(0, len(numbers) - 1, min(most, len(numbers))).round().astype(int)]
 
 
-def _ranking(scores: Tensor, own: int, rank: int, caption: int) -> Ranking:
+def _ranking(scores: Tensor, own: int, rank: int, caption: int) -> CaptionRanking:
     """Return one ranking; among images with an equal score the caption's own one is the last, as in its rank."""
     order = sorted(range(len(scores)), key=lambda image: (-float(scores[image]), image == own, image))
     best = tuple((image, float(scores[image])) for image in order[:BEST])
-    return Ranking(caption, own, rank, float(scores[own]), best)
+    return CaptionRanking(caption, own, rank, float(scores[own]), best)

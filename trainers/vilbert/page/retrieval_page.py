@@ -14,7 +14,7 @@ from corpusloom.schemas.images.thumbnails import thumbnail
 from corpusloom.trainers.evaluation.pages.html import render_page
 from corpusloom.trainers.evaluation.pages.picture_page import percent
 from corpusloom.trainers.stream.samples.typed import RegionsSample
-from corpusloom.trainers.vilbert.page.rankings import Ranking, choose_rankings, spread
+from corpusloom.trainers.vilbert.page.rankings import CaptionRanking, choose_rankings, spread
 from corpusloom.trainers.vilbert.page.sample_card import card_of
 from corpusloom.trainers.vilbert.page.samples import PageModel, ReadSamples, explain
 
@@ -86,7 +86,7 @@ def _tiles(figures: Mapping[str, float], pool: RetrievedPool) -> Iterator[dict[s
 
 
 def _ranking(
-    ranking: Ranking, pool: RetrievedPool, samples: Mapping[int, RegionsSample], thumbnails: Mapping[int, str]
+    ranking: CaptionRanking, pool: RetrievedPool, samples: Mapping[int, RegionsSample], thumbnails: Mapping[int, str]
 ) -> dict[str, Any]:
     hits = [(place + 1, *hit) for place, hit in enumerate(ranking.best)]
     if ranking.rank > len(hits):

@@ -5,7 +5,13 @@ import pytest
 import torch
 
 from corpusloom.trainers.vilbert.data import region_inputs
-from corpusloom.trainers.vilbert.page.masked import Inputs, MaskedPrediction, inputs_of, predict_regions, predict_words
+from corpusloom.trainers.vilbert.page.masked import (
+    MaskedPrediction,
+    PairInputs,
+    inputs_of,
+    predict_regions,
+    predict_words,
+)
 from corpusloom.trainers.vilbert.tokenizer import encode
 from tests.trainers.vilbert.page.pools import TOKENIZER, empty
 from tests.trainers.vilbert.region_pairs import region_sample
@@ -15,7 +21,7 @@ MODEL, SAMPLE = small_model(), region_sample(3, boxes=4)
 IDS = encode(TOKENIZER, "a red disc", 8)
 
 
-def given() -> Inputs:
+def given() -> PairInputs:
     return inputs_of(MODEL, IDS, 0, region_inputs(SAMPLE, 6))
 
 
