@@ -139,6 +139,18 @@ def test_images_that_the_dataset_lacks_are_counted_or_refused(tmp_path: Path) ->
         build_task(complete(some), {"regions": (write_images(tmp_path / "none", range(101, 111)), 1.0)})
 
 
+def test_refcoco_has_ground_truth_boxes_in_training_alone(tmp_path: Path) -> None:
+    files = write_refcoco(tmp_path / "annotations", range(1, 5))
+    data = write_images(tmp_path / "regions", range(1, 5))
+    boxes = write_images(tmp_path / "boxes", range(1, 5), ground_truth_sample)
+    small = config("refcoco", files, f"data.ground_truth={boxes}", "train.steps=1", "data.evaluate=train")
+    batch = next(build_task(small, {"regions": (data, 1.0)}).stream)
+    assert batch["is_region"].sum(1).tolist() == [6] * 16
+    assert (batch["iou"][:, 4:] == 1).sum() == (batch["iou"][:, :4].amax(1) == 1).sum() / 2  # two of four quarters
+    figures = run("vilbert", small, [data], str(tmp_path / "run")).evaluation
+    assert figures["accuracy_chance"] == 1 / 4  # of the four detected regions
+
+
 def _spoilt(image: int) -> RegionsSample:
     """Return an image's sample; one in five has a feature that is not a number, and another one no region."""
     sample = region_sample(image)
@@ -165,6 +177,8 @@ def test_settings_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     files, held_out = annotations("vqa", tmp_path / "annotations")
     data = write_images(tmp_path / "regions", IMAGES)
     small = config("vqa", files, *held_out)
+    with pytest.raises(ConfigError, match=r"model\.answers is 7, and the annotations have 6 frequent answers"):
+        build_task(complete(config("vqa", files, *held_out, "model.answers=7")), {"one": (data, 1.0)})
     with pytest.raises(ConfigError, match="2 datasets, and the annotations of vqa are of one"):
         build_task(complete(small), {"one": (data, 1.0), "two": (data, 1.0)})
     with pytest.raises(ConfigError, match=r"^data\.annotations: no annotations"):
