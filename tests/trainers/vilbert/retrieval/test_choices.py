@@ -20,8 +20,8 @@ from corpusloom.trainers.vilbert.retrieval.choices import (
 )
 from corpusloom.trainers.vilbert.tokenizer import encode
 from tests.trainers.vilbert.region_pairs import region_sample, write_regions
-from tests.trainers.vilbert.retrieval.caption_files import write_karpathy
 from tests.trainers.vilbert.retrieval.caption_files import captions_of as texts_of
+from tests.trainers.vilbert.retrieval.caption_files import write_karpathy
 from tests.trainers.vilbert.retrieval.test_pool import TOOLS
 from tests.trainers.vilbert.small import small_config
 
