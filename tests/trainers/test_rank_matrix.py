@@ -140,7 +140,7 @@ def vilbert_batch(step: int) -> dict[str, Any]:
     }
 
 
-def choice_batch(step: int) -> dict[str, Any]:
+def caption_batch(step: int) -> dict[str, Any]:
     """Return captions of 6 images, so that some rows have the same image."""
     return {name: value for name, value in retrieval_batch(ROWS, 6, step).items() if name != "keys"}
 
@@ -189,7 +189,7 @@ CASES = {
     "vilbert-vcr": Case(partial(task_model, "vcr"), TaskObjective(VCRTask()), choice_batch),
     "vilbert-refcoco": Case(partial(task_model, "refcoco"), TaskObjective(RefCOCOTask(6)), task_batch),
     "vilbert-all": Case(small_model, PretrainingObjective(ObjectiveConfig(masked_on_negatives=True)), vilbert_batch),
-    "vilbert-retrieval": Case(small_model, RetrievalObjective(), choice_batch),
+    "vilbert-retrieval": Case(small_model, RetrievalObjective(), caption_batch),
     "vilbert-softmax": Case(small_model, PretrainingObjective(ObjectiveConfig(softmax_negatives=3)), vilbert_batch),
 }  # fmt: skip
 

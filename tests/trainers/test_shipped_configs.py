@@ -38,7 +38,7 @@ UNUSED = {
     ),
     "vilbert-retrieval": ("word_", "region_transform.", "region_decoder."),
 }  # fmt: skip
-"""Configuration -> beginnings of names that the loss of its task does not depend on: one stands on regions alone, one on pairs."""
+"""Configuration -> beginnings of names that its loss does not depend on: that of regions alone, that of pairs."""
 
 
 def reduced(name: str) -> RunConfig:
