@@ -22,7 +22,7 @@ from corpusloom.trainers.evaluation.batches import EvaluationSettings
 from corpusloom.trainers.flamingo.prompts.same_page import TRIALS, page_figures
 from corpusloom.trainers.jobs.evaluate import evaluate
 from corpusloom.trainers.training.config import load_config
-from corpusloom.trainers.vilbert.floor import floor_of_retrieval
+from corpusloom.trainers.vilbert.retrieval.floor import floor_of_retrieval
 
 SHOWN = {
     "flamingo": ("colour_named", "shape_named", *TRIALS, "f1_gain", "right_image_likelier"),

@@ -32,8 +32,9 @@ def _measured_alike(facts: pa.Table) -> pa.Table:
 def _with_empty(table: pa.Table, name: str, before: str) -> pa.Table:
     """Return a table with a column of empty lists of strings before another one."""
     at = table.schema.get_field_index(before)
-    empty: list[list[str]] = [[] for _ in range(table.num_rows)]
-    return table.add_column(at, pa.field(name, data_type(tuple[str, ...]), nullable=False), [empty])
+    kind = data_type(tuple[str, ...])
+    empty = pa.array([[]] * table.num_rows, kind)
+    return table.add_column(at, pa.field(name, kind, nullable=False), empty)
 
 
 def _with_cleaned(table: pa.Table) -> pa.Table:
@@ -41,11 +42,11 @@ def _with_cleaned(table: pa.Table) -> pa.Table:
     return _with_empty(table, "cleaned", before="language")
 
 
-def _with_tokens(table: pa.Table) -> pa.Table:
-    """Return heads of version 1, which had no tokens, as heads of version 2; a column that is not read stays away."""
+def _with_tokens_and_entries(table: pa.Table) -> pa.Table:
+    """Return heads of version 1, which had neither, as heads of version 2; columns that are not read stay away."""
     if "frequent_paragraphs" not in table.column_names:
         return table
-    return _with_empty(table, "tokens", before="frequent_paragraphs")
+    return _with_empty(_with_empty(table, "tokens", "frequent_paragraphs"), "entries", "frequent_paragraphs")
 
 
 def _add_policy(table: pa.Table) -> pa.Table:
@@ -65,7 +66,7 @@ def _add_crc32c(table: pa.Table) -> pa.Table:
 
 
 UPGRADES: dict[tuple[str, int], Callable[[pa.Table], pa.Table]] = {
-    ("Candidate", 1): _with_tokens,
+    ("Candidate", 1): _with_tokens_and_entries,
     ("FrontierRow", 1): _add_policy,
     ("ImageFacts", 1): _measured_alike,
     ("ImageRecord", 1): _add_policy,

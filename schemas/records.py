@@ -79,7 +79,7 @@ class Pair:
     image_url: str
     text: str
     text_source: str
-    """Source of the text: alt_text, caption or title."""
+    """Source of the text: alt_text, caption, title or page_title; caption for a row of a list."""
     cleaned: tuple[str, ...] = ()
     """Kinds of text that were removed: html_tags, html_entities, control_characters."""
     language: str | None = None
@@ -247,6 +247,8 @@ class Head:
     """Keys of the paragraphs within the domain, repeats included; empty if the recipe does not count them."""
     tokens: tuple[str, ...] = ()
     """Keys of a pair's unigrams and bigrams, repeats included; empty if the recipe does not count them."""
+    entries: tuple[str, ...] = ()
+    """Keys of the metadata's entries that a pair's text has; empty if the recipe does not balance them."""
     frequent_paragraphs: tuple[str, ...] = ()
     """Keys of paragraphs that occur too often in the domain; they are dropped when the page is written."""
     scores: dict[str, float] = field(default_factory=dict)

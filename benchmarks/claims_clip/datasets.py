@@ -12,7 +12,7 @@ import numpy as np
 
 from benchmarks.claims_clip.emoji import Emoji
 from benchmarks.claims_common.datasets import write_indexed
-from corpusloom.pipelines.filters.align_captions import CaptionConfig, measure_caption, rules
+from corpusloom.pipelines.filters.pairs.align_captions import CaptionConfig, measure_caption, rules
 from corpusloom.schemas.verdicts import Kept, decide
 
 TEMPLATES = ("{c}", "{c} icon", "a picture of {c}", "emoji of {c}", "a small drawing of {c}", "{c} in colour")

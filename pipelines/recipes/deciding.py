@@ -5,8 +5,9 @@
 
 from collections.abc import Iterable
 
-from corpusloom.pipelines.filters import align_captions, language
 from corpusloom.pipelines.filters import image_rules as image_filter
+from corpusloom.pipelines.filters import language
+from corpusloom.pipelines.filters.pairs import align_captions, entries
 from corpusloom.pipelines.recipes.recipe import Recipe
 from corpusloom.pipelines.recipes.rules import text_rules
 from corpusloom.schemas.verdicts import Rule, at_least, at_most
@@ -41,7 +42,14 @@ def pair_rules(recipe: Recipe) -> tuple[Rule, ...]:
     """Return the rules for a pair's text; `image_rules` are those for its image."""
     filters = recipe.filters
     caption_rules = () if filters.captions is None else align_captions.rules(filters.captions)
-    return _active((*caption_rules, *(() if filters.language is None else language.rules(filters.language))))
+    language_rules = () if filters.language is None else language.rules(filters.language)
+    entry_rules = () if filters.entries is None else entries.rules(filters.entries)
+    return _active((*caption_rules, *language_rules, *entry_rules))
+
+
+def balance_rules(recipe: Recipe) -> tuple[Rule, ...]:
+    """Return the rules on the draws of a pair's entries, which need counts over the pairs that the other rules keep."""
+    return () if recipe.filters.entries is None else _active(entries.balance_rules(recipe.filters.entries))
 
 
 def image_rules(recipe: Recipe) -> tuple[Rule, ...]:

@@ -6,13 +6,12 @@ bad lines and masks personal data if the page is kept.
 
 import dataclasses
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
 from corpusloom.pipelines.dedup import exact, frequency, minhash
 from corpusloom.pipelines.filters import (
-    align_captions,
     boilerplate,
     c4,
     image_rules,
@@ -21,6 +20,8 @@ from corpusloom.pipelines.filters import (
     pii,
 )
 from corpusloom.pipelines.filters.boilerplate import DroppedBlock
+from corpusloom.pipelines.filters.pairs import align_captions, entries, entry_matching
+from corpusloom.pipelines.filters.pairs.entry_matching import EntryMatcher, read_entries
 from corpusloom.pipelines.filters.text import ngrams, text_filter, words
 from corpusloom.pipelines.filters.text.text_filter import Text, WordLists
 from corpusloom.pipelines.recipes.recipe import Recipe
@@ -129,14 +130,51 @@ def measure_page(page: Page, recipe: Recipe, lists: WordLists | None = None) -> 
 
 
 def measure_pair(pair: Pair, recipe: Recipe) -> Scores:
-    """Measure a pair: ALIGN's scores and the language of its text, and the words of its image's URL."""
-    wanted = recipe.filters.language.languages if recipe.filters.language is not None else ()
+    """Measure a pair: ALIGN's scores, language and entries of its text, and the words of its image's URL."""
+    wanted = _wanted_languages(recipe)
     code, score = _known_language(pair) or language.measure_language(pair.text)
+    found = {} if recipe.filters.entries is None else entries.measure_entries(entries_of(pair.text, code, recipe)[0])
     return {
         **align_captions.measure_caption(pair.text, known=load_word_lists(recipe).tokens),
         **language.language_scores(code, score, wanted),
         **image_rules.measure_url(pair.image_url),
+        **found,
     }
+
+
+def _wanted_languages(recipe: Recipe) -> tuple[str, ...]:
+    return recipe.filters.language.languages if recipe.filters.language is not None else ()
+
+
+def entries_of(text: str, language_code: str, recipe: Recipe) -> tuple[tuple[str, ...], str]:
+    """Return the entries of a recipe's metadata that a text has, and the language of the list, empty for one list."""
+    matchers = load_entries(recipe)
+    code = language_code if "" not in matchers else ""
+    return (matchers[code].find(text) if code in matchers else ()), code
+
+
+def load_entries(recipe: Recipe) -> Mapping[str, EntryMatcher]:
+    """Return language -> its entries, read once per process; no list is a ConfigError, a missing file an InputError."""
+    config = recipe.filters.entries
+    return {} if config is None else _matchers(tuple(config.paths(_wanted_languages(recipe)).items()))
+
+
+@lru_cache(maxsize=4)
+def _matchers(paths: tuple[tuple[str, str], ...]) -> Mapping[str, EntryMatcher]:
+    return {language: EntryMatcher(read_entries(path)) for language, path in paths}
+
+
+def _entry_settings(recipe: Recipe) -> dict[str, Any] | None:
+    """Return the values of the entries that change scores and heads of pairs."""
+    config = recipe.filters.entries
+    if config is None:
+        return None
+    lists = {
+        language: hashlib.sha256("\n".join(matcher.entries).encode()).hexdigest()
+        for language, matcher in load_entries(recipe).items()
+    }
+    versions = [entries.VERSION, entry_matching.VERSION]
+    return {"versions": versions, "lists": lists, "heads": config.max_pairs is not None}
 
 
 def measured_names(recipe: Recipe) -> frozenset[str]:
@@ -176,6 +214,8 @@ def read_by(recipe: Recipe) -> dict[str, Any]:
         "signals": sorted(recipe.honour.signals),
         "licenses": sorted(recipe.honour.licenses),
     }
+    if recipe.kind == "pairs":
+        shaped["texts"] = list(recipe.candidates.texts)
     if filters.boilerplate is not None:
         shaped["boilerplate"] = [boilerplate.VERSION, dataclasses.asdict(filters.boilerplate)]
     if filters.language is not None and filters.language.drop_foreign_blocks:
@@ -199,13 +239,13 @@ def measured_by(recipe: Recipe) -> dict[str, Any]:
     shared = {"measuring": VERSION, **{name: module.VERSION for name, module in modules.items()}}
     if recipe.kind != "interleaved":
         filters = {"captions": align_captions, "language": language, "images": image_rules}
-        wanted = recipe.filters.language.languages if recipe.filters.language is not None else ()
         captions = recipe.filters.captions or align_captions.CaptionConfig()
         return {
             "shared": shared,
             "scores": sorted(measured_names(recipe)),
             "filters": {name: module.VERSION for name, module in filters.items()},
-            "languages": list(wanted),
+            "languages": list(_wanted_languages(recipe)),
+            "entries": _entry_settings(recipe),
             "captions": {**_settings(captions), "tokens": captions.counts_tokens},
             "lists": {"tokens": _list_hashes(load_word_lists(recipe))["tokens"]},
         }

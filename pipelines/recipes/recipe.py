@@ -13,11 +13,13 @@ from corpusloom.pipelines.dedup.minhash import MinHashConfig
 from corpusloom.pipelines.filters.text.text_filter import INTERLEAVED
 from corpusloom.pipelines.net.config import SIGNALS
 from corpusloom.pipelines.recipes import keys, versions
-from corpusloom.pipelines.recipes.rules import TEXT_FILTERS, WEB, FilterSet
+from corpusloom.pipelines.recipes.rules import PAIRS, TEXT_FILTERS, WEB, FilterSet
 from corpusloom.schemas import config as configs
 from corpusloom.schemas.config import setting, threshold
 from corpusloom.schemas.errors import ConfigError
 
+TEXT_SOURCES = ("alt_text", "caption", "title", "page_title")
+"""Texts of an image from which pairs can be made."""
 KINDS = ("interleaved", "pairs", "regions", "clips")
 
 
@@ -45,6 +47,21 @@ class Dedup:
             raise ConfigError(f"dedup.scope is {self.scope!r}", remedy="write corpus or crawl")
         if self.exact_text not in (None, "strict", "loose"):
             raise ConfigError(f"dedup.exact_text is {self.exact_text!r}", remedy="write strict or loose")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Candidates:
+    """The pairs that are made from a page's images."""
+
+    texts: tuple[str, ...] = setting(("alt_text",), kinds=PAIRS)
+    """Texts of an image, each of which makes a pair: alt_text, caption (of a figure), title, page_title. Of equal texts
+    the first counts."""
+
+    def __post_init__(self) -> None:
+        unknown = sorted(set(self.texts) - set(TEXT_SOURCES))
+        if unknown or not self.texts:
+            what = f"candidates.texts names {unknown[0]!r}" if unknown else "candidates.texts names no text"
+            raise ConfigError(what, remedy=f"known: {', '.join(TEXT_SOURCES)}")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -110,6 +127,8 @@ class Recipe:
     """Kind of dataset: interleaved, pairs, regions or clips."""
     description: str = ""
     """The corpus and its paper, in one line."""
+    candidates: Candidates = field(default_factory=Candidates)
+    """Texts of images that make pairs."""
     filters: FilterSet = field(default_factory=FilterSet)
     """Rules for texts and images."""
     dedup: Dedup = field(default_factory=Dedup)

@@ -10,7 +10,6 @@ from functools import lru_cache
 from typing import Any, Generic, TypeVar, get_type_hints
 
 from corpusloom.pipelines.filters import (
-    align_captions,
     boilerplate,
     c4,
     explicit,
@@ -21,7 +20,6 @@ from corpusloom.pipelines.filters import (
     obelics,
     pii,
 )
-from corpusloom.pipelines.filters.align_captions import CaptionConfig
 from corpusloom.pipelines.filters.boilerplate import BoilerplateConfig
 from corpusloom.pipelines.filters.c4 import C4Config
 from corpusloom.pipelines.filters.explicit import ExplicitConfig
@@ -31,6 +29,9 @@ from corpusloom.pipelines.filters.gopher_repetition import RepetitionConfig
 from corpusloom.pipelines.filters.image_rules import ImageConfig
 from corpusloom.pipelines.filters.language import LanguageConfig
 from corpusloom.pipelines.filters.obelics import ObelicsConfig
+from corpusloom.pipelines.filters.pairs import align_captions, entries
+from corpusloom.pipelines.filters.pairs.align_captions import CaptionConfig
+from corpusloom.pipelines.filters.pairs.entries import EntriesConfig
 from corpusloom.pipelines.filters.pii import PiiConfig
 from corpusloom.pipelines.filters.text.text_filter import INTERLEAVED, TextFilter, block_filter, text_filter
 from corpusloom.schemas import config as configs
@@ -86,6 +87,8 @@ class FilterSet:
     """Masks for personal data. Absent: texts are not masked."""
     captions: CaptionConfig | None = block_filter(align_captions, PAIRS)
     """Rules for the text of a pair."""
+    entries: EntriesConfig | None = block_filter(entries, PAIRS)
+    """Entries of a metadata list that a pair's text must have, and the balance between them."""
     images: ImageConfig = field(default_factory=ImageConfig, metadata={"kinds": WEB})
     """Rules for each image."""
 

@@ -155,9 +155,9 @@ def test_rows_without_a_record_are_refused_with_their_file() -> None:
         arrow.upgrade(LedgerRow, pa.table({"a": [1]}), "x.parquet")
 
 
-def test_a_head_of_version_1_gets_no_tokens() -> None:
+def test_a_head_of_version_1_gets_no_tokens_and_entries() -> None:
     head = Head(unit="pair", key="k", parent="p", url="u", paragraphs=("a",), frequent_paragraphs=("a",))
-    old = arrow.to_table(Head, [head]).drop_columns(["tokens"])
+    old = arrow.to_table(Head, [head]).drop_columns(["tokens", "entries"])
     old = old.replace_schema_metadata({"corpusloom.record": "Candidate", "corpusloom.version": "1"})
     assert list(arrow.from_table(Head, old)) == [head]
     assert arrow.upgrade(Head, old).schema.names == arrow.schema(Head).names

@@ -41,8 +41,8 @@ def test_defaults_are_those_of_the_format() -> None:
     }  # fmt: skip
     assert defaults(Head) == {
         "rank": "", "mixture": "", "text_key": "", "image_key": "", "images": (), "bands": (), "paragraphs": (),
-        "tokens": (), "frequent_paragraphs": (), "scores": {}, "outcome": "kept", "reason": None, "measured": None,
-        "threshold": None,
+        "tokens": (), "entries": (), "frequent_paragraphs": (), "scores": {}, "outcome": "kept", "reason": None,
+        "measured": None, "threshold": None,
     }  # fmt: skip
     assert defaults(SidecarRow) == {
         "status": "success", "page_url": None, "caption": None, "text_length": 0, "images": 0, "width": None,
@@ -79,5 +79,5 @@ def test_every_table_record_has_a_version() -> None:
     assert without == {"ImageRef", "Block", "Signal", "Member", "StageCounts", "FileEntry", "ShardEntry"}
     versions = {cls.__name__: cls.VERSION for cls in CLASSES if hasattr(cls, "VERSION")}
     assert {name: version for name, version in versions.items() if version != 1} == {
-        "ImageFacts": 2, "ImageRecord": 2, "Pair": 2, "SidecarRow": 2,
+        "Head": 2, "ImageFacts": 2, "ImageRecord": 2, "Pair": 2, "SidecarRow": 2,
     }  # fmt: skip

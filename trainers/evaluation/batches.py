@@ -75,6 +75,8 @@ class EvaluationSettings:
     """Local folder of the batches that are finished; None keeps none."""
     writes: bool = True
     """Whether the outputs are written, so that they are of use without figures."""
+    note: Callable[[str], None] | None = None
+    """Receives a line for the user before long work begins, on every rank; None: no such line is made."""
 
 
 @dataclass(frozen=True, slots=True)

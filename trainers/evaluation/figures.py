@@ -19,11 +19,11 @@ class NotFiniteError(InputError):
     """A model gives embeddings or scores that are not finite."""
 
 
-def check_finite(values: Tensor, what: str) -> None:
+def check_finite(values: Tensor, what: str, kind: str = "embeddings") -> None:
     """Raise NotFiniteError if rows of values, (N, D), are NaN or infinite: they would rank by no rule."""
     bad = int((~values.isfinite().all(1)).sum())
     if bad:
-        raise NotFiniteError(f"embeddings of {bad:,} of {len(values):,} {what} are not finite", remedy=_REMEDY)
+        raise NotFiniteError(f"{kind} of {bad:,} of {len(values):,} {what} are not finite", remedy=_REMEDY)
 
 
 def wilson(successes: float, total: int) -> tuple[float, float]:

@@ -25,7 +25,7 @@ def read_rows(path: str, records: str = "") -> list[RawRecord]:
         rows: Any = list(
             csv.DictReader(io.StringIO(_parsed(path, lambda data: data.decode("utf-8-sig"), _bytes(path))))
         )
-    elif path.endswith(".jsonl"):
+    elif path.endswith((".jsonl", ".jsonline")):
         lines = [line for line in _bytes(path).splitlines() if line.strip()]
         rows = [_parsed(f"{path}: line {number}", json.loads, line) for number, line in enumerate(lines, 1)]
     else:

@@ -143,7 +143,7 @@ def _partial_folder(
     out: str, kind: str, path: str, data: str, settings: EvaluationSettings, interpolation: Interpolation | None = None
 ) -> str:
     """Return the folder of finished batches: beside the result, and named by all that they depend on."""
-    shape = {**asdict(settings), "workers": 0, "partial": None, "writes": True}
+    shape = asdict(replace(settings, workers=0, partial=None, writes=True, note=None))
     inputs = [data, settings.classes, settings.images, settings.pool, settings.ground_truth, *settings.annotations]
     digest = content_digest if settings.benchmark is None else records_digest
     read = [digest(place) for place in dict.fromkeys(inputs) if place is not None and storage.exists(place)]

@@ -14,7 +14,7 @@ from safetensors.torch import save as dump_tensors
 from tokenizers import Tokenizer
 from torch import Tensor
 
-from corpusloom.schemas.errors import ConfigError
+from corpusloom.schemas.errors import ConfigError, InputError
 from corpusloom.trainers.training.hub.folders import HF, LAYOUTS, Folder, origin_of, write_folder
 from corpusloom.trainers.training.hub.renames import load_state, plain, to_ours, to_theirs
 from corpusloom.trainers.training.hub.tensors import entries_of
@@ -81,8 +81,9 @@ _ALIASES = (
 )
 """Names of the first BERT release, and of a BertModel without heads."""
 _TIED = "cls.predictions.decoder.weight"
-_UNUSED = r"\.q_dense[12]\.|^vil_|position_ids$"
+_UNUSED = r"\.q_dense[12]\.|^vil_|^vision_logit\.|^linguisic_logit\.|position_ids$"
 """Tensors of the published model without a counterpart: layers that it never uses, heads of other tasks."""
+_TASK_TOKENS = "bert.embeddings.task_embeddings.weight"
 _BERT_ALONE = r"^bert\.t_pooler\.|^cls\."
 UNUSED_FILE = "unused.tensors"
 """Name of a small safetensors file in a checkpoint; the suffix .safetensors is that of the checkpoint's own tensors."""
@@ -98,9 +99,13 @@ def load_weights(model: ViLBERT, folder: Folder) -> None:
     """Copy a folder's weights into a model of its shape: a whole ViLBERT, or the text stream of a BERT.
 
     A BERT's word head is taken if it has one, and its pooler by a single stream. Raises InputError that names the first
-    tensor that is missing, unknown or of another shape.
+    tensor that is missing, unknown or of another shape, and for weights with a token per task (12-in-1, arXiv
+    1912.02315), which would miss it here.
     """
     theirs: Mapping[str, Tensor] = {_renamed(name): folder.tensors[name] for name in folder.tensors}
+    if _TASK_TOKENS in theirs:
+        remedy = "give weights that were trained without --task_specific_tokens"
+        raise InputError("has a token for each of its tasks, which this model lacks", where=folder.path, remedy=remedy)
     names = list(model.state_dict())
     if folder.model_type == "bert":
         theirs = {name.replace("bert.pooler.", "bert.t_pooler."): tensor for name, tensor in theirs.items()}

@@ -2,12 +2,14 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from tokenizers import Tokenizer
 
 from corpusloom.schemas.errors import ConfigError
+from corpusloom.trainers.stream.errors import SampleError
 from corpusloom.trainers.stream.samples.typed import RegionsSample, TypedSample
 from corpusloom.trainers.vilbert.config import ViLBERTDataConfig
 from corpusloom.trainers.vilbert.objective import IGNORE
@@ -30,7 +32,7 @@ def mask_words(
     return np.where(chosen, masked, ids), np.where(chosen, ids, IGNORE)
 
 
-def locations(boxes: np.ndarray, width: int, height: int) -> np.ndarray:
+def locations(boxes: np.ndarray, width: float, height: float) -> np.ndarray:
     """Return x1/W, y1/H, x2/W, y2/H and the share of the area: (n, 4) in pixels -> (n, 5)."""
     scaled = boxes / np.array([width, height, width, height], np.float32)
     area = (scaled[:, 2] - scaled[:, 0]) * (scaled[:, 3] - scaled[:, 1])
@@ -71,25 +73,42 @@ def region_arrays(sample: RegionsSample, config: ViLBERTDataConfig, rng: np.rand
     masked[:count] = chosen
     probabilities = np.zeros((limit, sample.class_probs.shape[1]), np.float16)
     probabilities[:count] = sample.class_probs[:count]
+    if not np.isfinite(probabilities[masked]).all():
+        raise SampleError("bad_regions", "class probabilities are not finite")
     return {**region_inputs(sample, limit, zeroed), "masked_regions": masked, "class_probs": probabilities}
+
+
+def image_size(sample: RegionsSample) -> tuple[float, float]:
+    """Return width and height of the image whose pixels the boxes count; SampleError if the JSON does not say them."""
+    described = sample.info.get("regions")
+    known: dict[str, Any] = described if isinstance(described, dict) else {}
+    width, height = known.get("image_width", 0), known.get("image_height", 0)
+    if not all(isinstance(side, int | float) and side > 0 for side in (width, height)):
+        raise SampleError("bad_regions", "the JSON has no regions.image_width and image_height above 0")
+    return width, height
 
 
 def region_inputs(sample: RegionsSample, limit: int, zeroed: np.ndarray | None = None) -> dict[str, np.ndarray]:
     """Return the model's inputs of an image, IMG first, padded to `limit` regions: features, locations, region_mask.
 
-    The features of `zeroed` regions, bool (n,), are 0; None: of no region.
+    The features of `zeroed` regions, bool (n,), are 0; None: of no region. An image without regions has IMG alone, with
+    a feature of zeros. Raises SampleError for features that are not finite, and for boxes that end before they begin.
     """
     count = min(len(sample.boxes), limit)
-    boxes, described = sample.boxes[:count], sample.info["regions"]
+    boxes = sample.boxes[:count]
+    if not (np.isfinite(boxes).all() and (boxes[:, :2] <= boxes[:, 2:]).all()):
+        raise SampleError("bad_regions", "a box is not x1 <= x2, y1 <= y2")
     features = np.zeros((limit + 1, sample.features.shape[1]), np.float16)
     own = features[1 : count + 1]
     own[:] = sample.features[:count]
     if zeroed is not None:
         own[zeroed] = 0
     features[0] = torch.from_numpy(own).float().numpy().sum(0) / max(count, 1)  # numpy converts float16 20 times slower
+    if not np.isfinite(features[0]).all():  # as it is if any region has one that is not
+        raise SampleError("bad_regions", "features are not finite")
     places = np.zeros((limit + 1, 5), np.float32)
     places[0] = (0, 0, 1, 1, 1)
-    places[1 : count + 1] = locations(boxes, described["image_width"], described["image_height"])
+    places[1 : count + 1] = locations(boxes, *image_size(sample))
     return {
         "features": features,
         "locations": places,

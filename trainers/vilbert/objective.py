@@ -170,12 +170,12 @@ def _chosen(
 
 
 def without_padding(tokens: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-    """Return tokens and their mask without the last columns that are padding in all rows, (B, T) each.
+    """Return tokens and their mask without the last columns that are padding in all rows, (..., T) each.
 
     Conceptual Captions' captions have 10.3 words on average and are padded to 36 tokens.
     """
-    width = int(mask.any(0).nonzero().max()) + 1
-    return tokens[:, :width], mask[:, :width]
+    width = int(mask.flatten(0, -2).any(0).nonzero().max()) + 1
+    return tokens[..., :width], mask[..., :width]
 
 
 def _type_of(model: nn.Module) -> torch.dtype:

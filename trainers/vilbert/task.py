@@ -1,7 +1,6 @@
 """ViLBERT as a task of the loop: model, objective, stream and evaluation from one configuration."""
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -31,7 +30,6 @@ from corpusloom.trainers.vilbert.config import (
 from corpusloom.trainers.vilbert.data import PretrainingTransform
 from corpusloom.trainers.vilbert.downstream import runs
 from corpusloom.trainers.vilbert.downstream.measure import TaskTools
-from corpusloom.trainers.vilbert.evaluate import retrieval, retrieve_from
 from corpusloom.trainers.vilbert.initial import (
     TOKENIZER,
     attachments_of,
@@ -46,6 +44,8 @@ from corpusloom.trainers.vilbert.initial import (
 from corpusloom.trainers.vilbert.model.pretraining import ViLBERT
 from corpusloom.trainers.vilbert.model.streams import Streams
 from corpusloom.trainers.vilbert.objective import PretrainingObjective
+from corpusloom.trainers.vilbert.retrieval.figures import retrieval
+from corpusloom.trainers.vilbert.retrieval.pool import RetrievalTools, retrieve_samples
 from corpusloom.trainers.vilbert.shapes import shape_of
 from corpusloom.trainers.vilbert.tokenizer import read_vocabulary
 
@@ -109,7 +109,7 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]], beg
         objective=build_objective(config),
         stream=make_batches(config, stream, transform),
         example=lambda: example_batch(config, 1),
-        evaluate=None if data.evaluate is None else retrieval_over(paths, data.evaluate, tokenizer, data),
+        evaluate=None if data.evaluate is None else retrieval_over(paths, tokenizer, data),
         figures=(*dict(retrieval(torch.ones(1, 1))), "skipped"),
         attachments=attachments_of(tokenizer, source),
         notes=(
@@ -136,28 +136,29 @@ def export(model: nn.Module, attachments: Mapping[str, bytes], layout: str, out:
     adapter.export(model, Tokenizer.from_str(attachments[TOKENIZER].decode()), attachments, layout, out)
 
 
-def retrieval_over(paths: Sequence[str], split: str, tokenizer: Tokenizer, data: ViLBERTDataConfig) -> Evaluate:
-    """Return the evaluation of retrieval: each caption of one split ranks the split's images."""
+def retrieval_over(paths: Sequence[str], tokenizer: Tokenizer, data: ViLBERTDataConfig) -> Evaluate:
+    """Return the evaluation of retrieval: each caption of the split `data.evaluate` ranks the split's images."""
+    tools = RetrievalTools(tokenizer, data.tokens, data.regions)
 
     def evaluate(model: nn.Module) -> Iterable[tuple[str, float]]:
         assert isinstance(model, ViLBERT)
         settings = EvaluationSettings(limit=data.evaluate_limit)
-        return retrieve_from(model, (tokenizer, data), paths, settings, split).values.items()
+        return retrieve_samples(model, tools, paths, settings, data.evaluate).values.items()
 
     return evaluate
 
 
-def load_evaluated(path: str) -> tuple[Streams, tuple[Tokenizer, ViLBERTDataConfig] | TaskTools]:
-    """Return the model of a checkpoint or model folder, and for its evaluations the tokenizer and data configuration.
+def load_evaluated(path: str) -> tuple[Streams, RetrievalTools | TaskTools]:
+    """Return the model of a checkpoint or model folder, and the tools of its evaluations.
 
     A model folder has no data configuration: captions and regions are cut as by default, or at the model's positions.
     """
     if is_model_folder(path):
         model, files = read_model(read_folder(path))
-        data = ViLBERTDataConfig()
-        data = replace(data, tokens=min(data.tokens, model.config.max_tokens))
-        return model, (Tokenizer.from_str(files[TOKENIZER].decode()), data)
+        data, tokenizer = ViLBERTDataConfig(), Tokenizer.from_str(files[TOKENIZER].decode())
+        return model, RetrievalTools(tokenizer, min(data.tokens, model.config.max_tokens), data.regions)
     streams, config, tokenizer = load_streams(path)
     if runs.is_downstream(config):
         return streams, runs.load_tools(config, tokenizer, partial(read_attachment, find(path)))
-    return streams, (tokenizer, data_config(config))
+    data = data_config(config)
+    return streams, RetrievalTools(tokenizer, data.tokens, data.regions)

@@ -26,7 +26,7 @@ KINDS_OF = {
     "classes": (*PICTURE_KINDS, "few-shot"),
     "templates": ("zero-shot",),
     "split": ("zero-shot", "retrieval", "few-shot", *TASK_KINDS),
-    "annotations": TASK_KINDS,
+    "annotations": ("retrieval", *TASK_KINDS),
     "ground_truth": ("vcr",),
     "benchmark": ("few-shot",),
     "html": PICTURE_KINDS,
@@ -47,7 +47,7 @@ class Command:
       loom eval zero-shot --checkpoint runs/clip --data evaluation/imagenet --templates prompts.txt
       loom eval linear-probe --checkpoint runs/clip --images animals
       loom eval retrieval --checkpoint runs/clip --data dataset_flickr30k.json --images flickr30k-images
-      loom eval retrieval --checkpoint runs/vilbert --data data/regions-val
+      loom eval retrieval --checkpoint runs/vilbert --data data/regions --annotations dataset_flickr30k.json
       loom eval few-shot --checkpoint runs/flamingo --data data/pairs-val --shots 0 4 8 --seeds 3 --out captions.json
       loom eval few-shot --checkpoint runs/flamingo --data pets-val --pool pets --rices --classes pets.txt --ensemble 6
       loom eval few-shot --checkpoint runs/flamingo --benchmark okvqa --data okvqa --shots 0 4 8 16 32 --out okvqa.json
@@ -85,7 +85,8 @@ class Command:
     """Split of a benchmark or of Karpathy's captions, by default test; of a dataset or of a task, by default all."""
     annotations: Annotated[tuple[str, ...] | None, tyro.conf.arg(metavar="FILE")] = None
     """vqa: files of questions, and of annotations if they are published. vcr: val.jsonl or test.jsonl. refcoco:
-    refs(...).p and instances.json."""
+    refs(...).p and instances.json. retrieval by a ViLBERT: captions in Karpathy's layout, or lines of img_path and
+    sentences."""
     ground_truth: Annotated[str | None, tyro.conf.arg(metavar="DATASET")] = None
     """vcr: the dataset of the regions of ground-truth boxes; if not given, data.ground_truth of the training."""
     html: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None
@@ -159,6 +160,9 @@ class Command:
         from corpusloom.trainers.training import distributed
 
         self._check_benchmark(data)
+        mixed = None if self.interpolate is None else parse_interpolation(self.interpolate)
+        first = distributed.prints()
+        reporter = self.output.reporter() if first else Reporter(quiet=True)
         settings = EvaluationSettings(
             limit=self.limit,
             batch_size=self.batch_size,
@@ -179,10 +183,8 @@ class Command:
             split=self.split,
             annotations=self.annotations or (),
             ground_truth=self.ground_truth,
+            note=reporter.note,
         )
-        mixed = None if self.interpolate is None else parse_interpolation(self.interpolate)
-        first = distributed.prints()
-        reporter = self.output.reporter() if first else Reporter(quiet=True)
         with reporter.stage(self.kind):
             result = evaluate(
                 self.kind,

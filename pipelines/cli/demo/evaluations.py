@@ -100,7 +100,7 @@ def measure_ceiling_once(demo: DemoFolder, data: str) -> dict[str, float]:
 
 def retrieval_floor_once(demo: DemoFolder, images: int) -> dict[str, float]:
     """Rank the same images by a linear map of their features, or return the figures stored for the checkpoint."""
-    from corpusloom.trainers.vilbert.floor import floor_of_retrieval
+    from corpusloom.trainers.vilbert.retrieval.floor import floor_of_retrieval
 
     known, asked = demo.path("datasets", "regions"), demo.path("datasets", "exam-regions")
     figures = partial(floor_of_retrieval, known, asked, images)

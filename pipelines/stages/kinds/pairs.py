@@ -1,16 +1,18 @@
 """Image-text pairs (ALIGN and its successors): images with their alt texts, with scores and a head."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from corpusloom.pipelines.extract.caption_cleaning import CleanCaption, clean_caption
 from corpusloom.pipelines.extract.reading.licenses import of_headers as license_of_headers
-from corpusloom.pipelines.filters.align_captions import CaptionConfig, text_key, token_keys
 from corpusloom.pipelines.filters.language import measure_language
+from corpusloom.pipelines.filters.pairs.align_captions import CaptionConfig, text_key, token_keys
+from corpusloom.pipelines.filters.pairs.entries import entry_keys
 from corpusloom.pipelines.net.permissions.licenses import license_refusal
 from corpusloom.pipelines.net.permissions.opt_outs import opt_out, signals_of_headers, signals_of_html
 from corpusloom.pipelines.recipes.deciding import pair_rules
-from corpusloom.pipelines.recipes.measuring import measure_pair
+from corpusloom.pipelines.recipes.measuring import entries_of, measure_pair
 from corpusloom.pipelines.recipes.recipe import Recipe
 from corpusloom.pipelines.stages.kinds.record_kind import MakeSample, RecordAndHead, RecordKind, record_key
 from corpusloom.pipelines.stages.select.steps import pair_steps
@@ -22,9 +24,6 @@ from corpusloom.schemas.verdicts import Rejected
 if TYPE_CHECKING:  # imported slowly, and needed only where HTML is parsed
     from corpusloom.pipelines.extract.alt_texts import PageImages
     from corpusloom.pipelines.extract.page_task import PageTask
-
-TEXT_SOURCES = ("alt_text",)
-"""Sources of a pair's text (ALIGN uses alt texts only)."""
 
 
 def make_pairs(warc_page: HtmlResponse, found: "PageImages", recipe: Recipe) -> list[RecordAndHead] | Rejected:
@@ -41,17 +40,25 @@ def make_pairs(warc_page: HtmlResponse, found: "PageImages", recipe: Recipe) -> 
     )
     if refused is not None:
         return refused
-    made = [
-        make_pair(image.url, cleaned, source, record_key(warc_page), warc_page.url, recipe, license_name)
-        for image in found.images
-        for source, cleaned in texts_of(image, TEXT_SOURCES)
-    ]
-    return list({(pair.key, pair.parent): (pair, head) for pair, head in made}.values())
+    made: dict[str, tuple[Pair, Head]] = {}
+    for image in found.images:
+        for source, cleaned in texts_of(image, recipe.candidates.texts, found.title):
+            pair, head = make_pair(
+                image.url, cleaned, source, record_key(warc_page), warc_page.url, recipe, license_name
+            )
+            made.setdefault(pair.key, (pair, head))
+    return list(made.values())
 
 
-def texts_of(image: ImageRef, sources: tuple[str, ...]) -> list[tuple[str, CleanCaption]]:
+def texts_of(image: ImageRef, sources: Sequence[str], page_title: str | None) -> list[tuple[str, CleanCaption]]:
     """Return (source, cleaned text) of each source of an image that has a text, in the order of `sources`."""
-    found = [(source, clean_caption(getattr(image, source) or "")) for source in sources]
+    texts = {
+        "alt_text": image.alt_text,
+        "caption": image.caption,
+        "title": image.title,
+        "page_title": page_title,
+    }
+    found = [(source, clean_caption(texts[source] or "")) for source in sources]
     return [(source, cleaned) for source, cleaned in found if cleaned.text]
 
 
@@ -94,9 +101,18 @@ def remake_pair(pair: Pair, recipe: Recipe) -> tuple[Pair, Head]:
         image_key=identity.image_key(pair.image_url),
         images=(pair.image_url,),
         tokens=token_keys(pair.text) if captions.counts_tokens else (),
+        entries=_entry_keys(pair, recipe),
         scores=pair.scores,
     )
     return pair, head
+
+
+def _entry_keys(pair: Pair, recipe: Recipe) -> tuple[str, ...]:
+    """Return the keys of a pair's entries if the recipe balances them."""
+    config = recipe.filters.entries
+    if config is None or config.max_pairs is None:
+        return ()
+    return entry_keys(*entries_of(pair.text, pair.language or "", recipe))
 
 
 def _parser() -> "PageTask[PageImages]":

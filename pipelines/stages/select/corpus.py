@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from corpusloom.pipelines.dedup.key_hashes import Numbers
@@ -88,6 +89,11 @@ class Selection:
         read = [tables.read_table(path, columns) for path in part.paths]
         read = [arrow.upgrade(Head, table, path) for table, path in zip(read, part.paths, strict=True)]
         return pa.concat_tables(read).combine_chunks()
+
+    def entries(self, name: str) -> int:
+        """Estimate the number of entries of a list column of all heads from the first range."""
+        first = self.ranges[0]
+        return self.rows * len(pc.list_flatten(self.read(first, [name])[name])) // max(1, first.rows)
 
     def kept(self, part: Range, columns: Sequence[str]) -> tuple[pa.Table, Rows]:
         """Return columns of the kept heads of a range, and the numbers of these heads."""

@@ -5,7 +5,7 @@ Only heads are shuffled, never texts or images. Each step is a transform over `H
 """
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import apache_beam as beam
@@ -13,15 +13,19 @@ import apache_beam as beam
 from corpusloom.pipelines.engine import metrics
 from corpusloom.pipelines.stages.select import group_decisions
 from corpusloom.pipelines.stages.select import steps as select_steps
-from corpusloom.pipelines.stages.select.group_decisions import By, decode, encode, is_kept, node_of, value_of
+from corpusloom.pipelines.stages.select.distributed_counts import (
+    MarkFrequentParagraphs,
+    ScoreDraws,
+    ScoreTokens,
+    encoded_node,
+)
+from corpusloom.pipelines.stages.select.group_decisions import By, decode, encode, is_kept, value_of
 from corpusloom.pipelines.stages.select.steps import Step
 from corpusloom.pipelines.store.regroup import Regroup, WriteRecords
-from corpusloom.schemas import identity, tables
+from corpusloom.schemas import tables
 from corpusloom.schemas.records import Head
 
 STAGE = "select"
-_HEAD, _FREQUENT, _COUNT = b"c", b"f", b"n"
-"""First bytes that distinguish heads, paragraph keys and counts of tokens, which are regrouped together."""
 
 
 def read_heads(path: str) -> Iterator[Head]:
@@ -58,139 +62,6 @@ class KeepOneOfNearDuplicates(beam.PTransform):
             | "Cluster" >> beam.Map(group_decisions.clusters_of)
         )
         return heads | "Keep roots" >> beam.Map(group_decisions.keep_root, clusters=beam.pvalue.AsSingleton(clusters))
-
-
-def paragraph_members(head: Head) -> Iterator[tuple[bytes, bytes]]:
-    """Yield a kept head's name under the key of each of its paragraphs, repeats included."""
-    if is_kept(head):
-        yield from ((paragraph.encode(), encoded_node(head)) for paragraph in head.paragraphs)
-
-
-def frequent_in(counted: tuple[bytes, list[bytes]], most: int) -> Iterator[tuple[bytes, bytes]]:
-    """Yield (name of a head, mark and key) for each head that has a frequent paragraph."""
-    paragraph, nodes = counted
-    if group_decisions.is_frequent(len(nodes), most):
-        yield from ((node, _FREQUENT + paragraph) for node in sorted(set(nodes)))
-
-
-def mark_frequent(_: bytes, values: list[bytes]) -> Iterator[Head]:
-    """Yield the heads of one name, the kept ones with their frequent paragraphs."""
-    frequent = {value[1:].decode() for value in values if value[:1] == _FREQUENT}
-    for value in values:
-        if value[:1] == _HEAD:
-            yield group_decisions.mark_frequent(decode(value[1:]), frequent)
-
-
-@dataclass(kw_only=True, eq=False)
-class NameHeads(beam.PTransform):
-    """Heads -> (name, encoded head), to be regrouped with values for the heads of this name."""
-
-    name: Callable[[Head], bytes]
-
-    def expand(self, heads: beam.PCollection[Head]) -> beam.PCollection[tuple[bytes, bytes]]:
-        """Name and encode."""
-        return heads | beam.Map(lambda head: (self.name(head), _HEAD + encode(head))).with_output_types(
-            tuple[bytes, bytes]
-        )
-
-
-def encoded_node(head: Head) -> bytes:
-    """Return a head's name in the graph of near-duplicates, encoded."""
-    return node_of(head).encode()
-
-
-@dataclass(kw_only=True, eq=False)
-class MarkFrequentParagraphs(beam.PTransform):
-    """Mark paragraphs of kept heads that occur more than `most` times in their domain (OBELICS, App. A.1.5).
-
-    Only keys and names are counted. Frequent keys are then joined back to the heads.
-
-    Args:
-      most: Occurrences of a paragraph, at most.
-    """
-
-    most: int
-
-    def expand(self, heads: beam.PCollection[Head]) -> beam.PCollection[Head]:
-        """Count, then join the frequent ones back."""
-        marks = (
-            heads
-            | "Paragraphs" >> beam.FlatMap(paragraph_members).with_output_types(tuple[bytes, bytes])
-            | "Count" >> Regroup()
-            | "Frequent" >> beam.FlatMap(frequent_in, most=self.most).with_output_types(tuple[bytes, bytes])
-        )
-        return (
-            (heads | "Name" >> NameHeads(name=encoded_node), marks)
-            | "Beside each other" >> beam.Flatten()
-            | "Join back" >> Regroup()
-            | "Mark" >> beam.FlatMapTuple(mark_frequent)
-        )
-
-
-def name_with_tokens(head: Head) -> bytes:
-    """Return a name that only heads with the same tokens share."""
-    return f"{node_of(head)}|{identity.make_key('tokens', *head.tokens)}".encode()
-
-
-def token_members(head: Head) -> Iterator[tuple[bytes, bytes]]:
-    """Yield a head's name under the key of each of its tokens, repeats included."""
-    name = name_with_tokens(head)
-    yield from ((token.encode(), name) for token in head.tokens)
-
-
-def encode_count(name: bytes, count: int) -> tuple[bytes, bytes]:
-    """Return a name and a number as they are regrouped with heads."""
-    return name, _COUNT + str(count).encode()
-
-
-def counts_in(_: bytes, names: list[bytes]) -> Iterator[tuple[bytes, int]]:
-    """Yield (name of a head, occurrences of one token) for each head that has the token."""
-    yield from ((name, len(names)) for name in sorted(set(names)))
-
-
-def score_named(_: bytes, values: list[bytes], ranks: Mapping[int, int]) -> Iterator[Head]:
-    """Yield the heads of one name with the scores of their rarest token; heads without tokens have none."""
-    found = [int(value[1:]) for value in values if value[:1] == _COUNT]
-    for value in values:
-        if value[:1] == _HEAD:
-            head = decode(value[1:])
-            yield group_decisions.score_tokens(head, found[0], ranks) if found else head
-
-
-@dataclass(kw_only=True, eq=False)
-class ScoreTokens(beam.PTransform):
-    """Score heads with the occurrences of their rarest token and the rank of this number.
-
-    Keys and names are shuffled, then one number per head. The ranks are a side input with one entry per number of
-    occurrences that a token has: at most about the square root of twice the number of all occurrences.
-    """
-
-    def expand(self, heads: beam.PCollection[Head]) -> beam.PCollection[Head]:
-        """Count, rank, then join the smallest count of each head back."""
-        tokens = (
-            heads
-            | "Tokens" >> beam.FlatMap(token_members).with_output_types(tuple[bytes, bytes])
-            | "Occurrences" >> Regroup()
-        )
-        ranks = (
-            tokens
-            | "Tokens of a count" >> beam.MapTuple(lambda _, names: (len(names), 1)).with_output_types(tuple[int, int])
-            | "Sum" >> beam.CombinePerKey(sum)
-            | "All counts" >> beam.combiners.ToDict()
-            | "Ranks" >> beam.Map(group_decisions.token_ranks)
-        )
-        rarest = (
-            tokens
-            | "Counts of a head" >> beam.FlatMapTuple(counts_in).with_output_types(tuple[bytes, int])
-            | "Rarest" >> beam.CombinePerKey(min)
-            | "Encode" >> beam.MapTuple(encode_count).with_output_types(tuple[bytes, bytes])
-        )
-        return (
-            (heads | "Name" >> NameHeads(name=name_with_tokens), rarest)
-            | "Beside each other" >> beam.Flatten()
-            | "Join back" >> Regroup()
-            | "Score" >> beam.FlatMapTuple(score_named, ranks=beam.pvalue.AsSingleton(ranks))
-        )
 
 
 @dataclass(kw_only=True, eq=False)
@@ -293,6 +164,8 @@ def transform(step: Step) -> beam.PTransform:
             made = CountDistinct(by=step.by, of=step.of, score=step.score)
         case select_steps.CountTokens():
             made = ScoreTokens()
+        case select_steps.DrawEntries():
+            made = ScoreDraws(seed=step.seed)
     return step.label >> made
 
 

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Mapping
 from typing import Literal
 
 from corpusloom.pipelines.dedup.components import Cluster, cluster, star
+from corpusloom.pipelines.filters.pairs.entries import draw
 from corpusloom.schemas import arrow
 from corpusloom.schemas.records import Head
 from corpusloom.schemas.verdicts import Rejected, Rule, decide
@@ -17,6 +18,8 @@ from corpusloom.schemas.verdicts import Rejected, Rule, decide
 TOKEN_COUNT, TOKEN_RANK = "token_count", "token_rank"
 """Scores of a pair's rarest unigram or bigram: its occurrences, and the number of tokens that occur as often or more
 often."""
+ENTRY_DRAW = "entry_draw"
+"""Score of a pair: the smallest draw of its entries."""
 By = Literal["key", "text_key", "image_key"]
 """A key that heads are grouped by."""
 
@@ -141,6 +144,14 @@ def score_tokens(head: Head, rarest: int, ranks: Mapping[int, int]) -> Head:
     return dataclasses.replace(head, scores={**head.scores, **scores})
 
 
+def draw_entries(head: Head, counts: Mapping[str, int], seed: int) -> Head:
+    """Return a head with the smallest draw of its entries as a score, given the number of kept heads of each entry."""
+    if not is_kept(head) or not head.entries:
+        return head
+    smallest = min(draw(head.key, entry, counts[entry], seed) for entry in head.entries)
+    return dataclasses.replace(head, scores={**head.scores, ENTRY_DRAW: smallest})
+
+
 def without_keys(head: Head) -> Head:
     """Return a decided head without the keys that nothing after select needs."""
-    return dataclasses.replace(head, bands=(), paragraphs=(), tokens=())
+    return dataclasses.replace(head, bands=(), paragraphs=(), tokens=(), entries=())

@@ -7,7 +7,6 @@ code for the reason of its rejection) and 4 more for near-duplicates (its cluste
 """
 
 import dataclasses
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -35,10 +34,12 @@ from corpusloom.pipelines.stages.select.corpus import (
     ranges_of,
     whole_column,
 )
-from corpusloom.pipelines.stages.select.group_decisions import TOKEN_COUNT, TOKEN_RANK, encode, token_ranks
+from corpusloom.pipelines.stages.select.group_decisions import encode
+from corpusloom.pipelines.stages.select.local_counts import count_distinct, count_tokens, draw_entries, mark_frequent
 from corpusloom.pipelines.stages.select.steps import (
     CountDistinct,
     CountTokens,
+    DrawEntries,
     Judge,
     KeepOne,
     KeepOneOfNearDuplicates,
@@ -88,6 +89,8 @@ def select(
                 count_distinct(corpus, step)
             case CountTokens():
                 count_tokens(corpus)
+            case DrawEntries():
+                draw_entries(corpus, step)
     pace.reach("select", folder, len(steps))
     write_decisions(corpus, folder)
 
@@ -239,98 +242,13 @@ def clusters(corpus: Selection, step: KeepOneOfNearDuplicates) -> Forest:
         return by_key(numbers, rows_of), places_of(numbers)
 
     forest = Forest(corpus.rows)
-    for table in corpus.grouped(schema, parted, 24 * entries_of(corpus, "bands")):
+    for table in corpus.grouped(schema, parted, 24 * corpus.entries("bands")):
         high, low, rows = (column(table, name) for name in ("high", "low", "row"))
         order = np.lexsort((low, high))
         high, low, rows = high[order], low[order], rows[order]
         same = np.flatnonzero((high[1:] == high[:-1]) & (low[1:] == low[:-1]))
         forest.union(rows[same], rows[same + 1])
     return forest
-
-
-def entries_of(corpus: Selection, name: str) -> int:
-    """Estimate the number of entries of a list column of all heads from the first range."""
-    first = corpus.ranges[0]
-    return corpus.rows * len(pc.list_flatten(corpus.read(first, [name])[name])) // max(1, first.rows)
-
-
-# --- paragraphs and counts ---
-
-
-def mark_frequent(corpus: Selection, step: MarkFrequentParagraphs) -> None:
-    """Mark frequent paragraphs of kept heads, as `group_decisions.mark_frequent` says."""
-    schema = pa.schema([*HASH, ROW, ("paragraph", pa.string())])
-
-    def parted(part: Range) -> tuple[pa.Table, NDArray[np.float64]]:
-        table, rows = corpus.kept(part, ["paragraphs"])
-        paragraphs = whole_column(table, "paragraphs")
-        keys = paragraphs.flatten()
-        numbers, rows_of = key_numbers(keys), np.repeat(rows, np.asarray(paragraphs.value_lengths()))
-        return by_key(numbers, rows_of, paragraph=keys), places_of(numbers)
-
-    for table in corpus.grouped(schema, parted, 60 * 10 * corpus.rows):
-        table = tables.sort_rows(table, ("high", "low", "row"))
-        high, low, rows = (column(table, name) for name in ("high", "low", "row"))
-        starts = group_starts(high, low)
-        sizes = np.diff([*starts, table.num_rows])
-        frequent = np.repeat(sizes, sizes) > step.most
-        once = np.zeros(len(rows), dtype=bool)
-        once[group_starts(high, low, rows)] = True
-        chosen = frequent & once
-        corpus.marks.add(rows[chosen], whole_column(table, "paragraph").filter(pa.array(chosen)))
-
-
-def count_distinct(corpus: Selection, step: CountDistinct) -> None:
-    """Score every head with the number of distinct `of` in its group, as `group_decisions.count_distinct` says."""
-    schema = pa.schema([*HASH, ROW, ("of_high", pa.uint64()), ("of_low", pa.uint64())])
-    corpus.scores[step.score] = corpus.by_range("value", pa.float64())
-
-    def parted(part: Range) -> tuple[pa.Table, NDArray[np.float64]]:
-        table = corpus.read(part, [step.by, step.of])
-        numbers, of = (key_numbers(whole_column(table, name)) for name in (step.by, step.of))
-        rows = np.arange(part.start, part.start + part.rows)
-        more = {"of_high": pa.array(of[:, 0]), "of_low": pa.array(of[:, 1])}
-        return by_key(numbers, rows, **more), places_of(numbers)
-
-    for table in corpus.grouped(schema, parted, 40 * corpus.rows):
-        high, low, of_high, of_low, rows = (column(table, name) for name in ("high", "low", "of_high", "of_low", "row"))
-        order = np.lexsort((of_low, of_high, low, high))
-        high, low, of_high, of_low, rows = (values[order] for values in (high, low, of_high, of_low, rows))
-        starts = group_starts(high, low)
-        new = np.zeros(len(rows), dtype=np.int64)
-        new[group_starts(high, low, of_high, of_low)] = 1
-        distinct = np.repeat(np.add.reduceat(new, starts), np.diff([*starts, len(rows)]))
-        corpus.scores[step.score].add(rows, pa.array(distinct.astype(np.float64)))
-
-
-def count_tokens(corpus: Selection) -> None:
-    """Score every head with tokens by its rarest one, as `group_decisions.score_tokens` says."""
-    schema, counts = pa.schema([*HASH, ROW]), corpus.by_range("count", pa.int64())
-    tokens_of_count: Counter[int] = Counter()
-
-    def parted(part: Range) -> tuple[pa.Table, NDArray[np.float64]]:
-        tokens = whole_column(corpus.read(part, ["tokens"]), "tokens")
-        numbers = key_numbers(tokens.flatten())
-        rows = np.repeat(np.arange(part.start, part.start + part.rows), np.asarray(tokens.value_lengths()))
-        return by_key(numbers, rows), places_of(numbers)
-
-    for table in corpus.grouped(schema, parted, 24 * entries_of(corpus, "tokens")):
-        high, low, rows = (column(table, name) for name in ("high", "low", "row"))
-        order = np.lexsort((low, high))
-        sizes = np.diff([*group_starts(high[order], low[order]), len(rows)])
-        tokens_of_count.update(sizes.tolist())
-        counts.add(rows[order], pa.array(np.repeat(sizes, sizes)))
-    rank_of = token_ranks(tokens_of_count)
-    for name in (TOKEN_COUNT, TOKEN_RANK):
-        corpus.scores[name] = corpus.by_range("value", pa.float64())
-    for part in corpus.ranges:
-        rows, found = counts.read(part)
-        rarest = np.full(part.rows, np.iinfo(np.int64).max)
-        np.minimum.at(rarest, rows, np.asarray(found))
-        scored = np.unique(rows)
-        values = rarest[scored].tolist()
-        corpus.scores[TOKEN_COUNT].add(part.start + scored, pa.array(values, pa.float64()))
-        corpus.scores[TOKEN_RANK].add(part.start + scored, pa.array([rank_of[value] for value in values], pa.float64()))
 
 
 # --- decisions ---
@@ -372,7 +290,7 @@ def decided(corpus: Selection, part: Range) -> pa.Table:
     if corpus.scores:
         added = {name: store.read(part) for name, store in corpus.scores.items()}
         changed["scores"] = with_scores(table["scores"].chunk(0), added)
-    for name in ("bands", "paragraphs", "tokens"):
+    for name in ("bands", "paragraphs", "tokens", "entries"):
         changed[name] = lists_of(np.zeros(part.rows, dtype=np.int64), pa.array([], pa.string()), schema.field(name))
     for name, values in changed.items():
         table = table.set_column(schema.get_field_index(name), schema.field(name), values)
@@ -400,7 +318,8 @@ def with_scores(scores: pa.MapArray, added: dict[str, tuple[Rows, pa.Array]]) ->
     old = ~np.asarray(pc.is_in(names, pa.array(list(added))))
     table = pa.table({"row": row[old], "name": names.filter(pa.array(old)), "value": values.filter(pa.array(old))})
     more = [
-        pa.table({"row": rows, "name": [name] * len(rows), "value": found}) for name, (rows, found) in added.items()
+        pa.table({"row": rows, "name": pa.array([name] * len(rows), pa.string()), "value": found})
+        for name, (rows, found) in added.items()
     ]
     table = tables.sort_rows(pa.concat_tables([table, *more]), ("row", "name"))
     offsets = np.concatenate([[0], np.cumsum(np.bincount(column(table, "row"), minlength=len(scores)))])

@@ -7,7 +7,7 @@ defines each step as a pure function over one head or one group of heads.
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from corpusloom.pipelines.recipes.deciding import pair_rules, select_rules
+from corpusloom.pipelines.recipes.deciding import balance_rules, pair_rules, select_rules
 from corpusloom.pipelines.recipes.recipe import Recipe
 from corpusloom.pipelines.stages.select.group_decisions import By
 from corpusloom.schemas.verdicts import Rule
@@ -76,7 +76,17 @@ class CountTokens:
     label: str
 
 
-Step: TypeAlias = Judge | KeepOne | KeepOneOfNearDuplicates | MarkFrequentParagraphs | CountDistinct | CountTokens
+@dataclass(frozen=True, slots=True)
+class DrawEntries:
+    """Score kept heads with the smallest draw of their entries (`group_decisions.draw_entries`)."""
+
+    label: str
+    seed: int
+
+
+Step: TypeAlias = (
+    Judge | KeepOne | KeepOneOfNearDuplicates | MarkFrequentParagraphs | CountDistinct | CountTokens | DrawEntries
+)
 
 
 def page_steps(recipe: Recipe) -> tuple[Step, ...]:
@@ -104,13 +114,20 @@ def pair_steps(recipe: Recipe) -> tuple[Step, ...]:
     """Return the steps for pairs.
 
     ALIGN (arXiv 2102.05918, section 3) counts images per text, texts per image and tokens over the raw set, so all
-    counts come before any rule.
+    counts come before any rule. Entries are balanced last, over the pairs that all other rules keep.
     """
-    captions = recipe.filters.captions
+    captions, entries = recipe.filters.captions, recipe.filters.entries
+    balance: tuple[Step, ...] = ()
+    if entries is not None and entries.max_pairs is not None:
+        balance = (
+            DrawEntries("Draw entries", entries.rng_seed),
+            Judge("Balance entries", balance_rules(recipe)),
+        )
     return (
         CountDistinct("Images per text", by="text_key", of="image_key", score="text_images"),
         CountDistinct("Texts per image", by="image_key", of="text_key", score="image_texts"),
         *((CountTokens("Count tokens"),) if captions is not None and captions.counts_tokens else ()),
         Judge("Judge pairs", pair_rules(recipe)),
         KeepOne("One of equal pairs", "key", "duplicate_pair"),
+        *balance,
     )

@@ -67,11 +67,13 @@ LABEL = "filters.boilerplate.max_label_words=12"
 RESIZE = ("images.resize=32", "images.format=jpg")
 ONLY_MANIFEST = "it stands in the manifest alone"
 C4 = "filters.c4.min_sentences=1"
+ENTRIES = ("filters.entries.metadata=LIST", "filters.entries.min_entries=1")
 
 ROWS: dict[str, Row] = {
     "name": Row("other", SHARDS, unseen=ONLY_MANIFEST),
     "kind": Row("pairs", BOTH, unseen="another kind has other records"),
     "description": Row("other", SHARDS, unseen=ONLY_MANIFEST),
+    "candidates.texts": Row('["alt_text", "page_title"]', READ, kind="pairs"),
     "filters.order": Row(
         '["quality"]', SELECT, ("filters.quality.min_words=1000000", "filters.language.min_score=2.0")
     ),
@@ -115,6 +117,10 @@ ROWS: dict[str, Row] = {
     "filters.captions.fold_case": Row(
         "true", MEASURED, kind="pairs", unseen="no two texts differ in case alone: stages/kinds/test_pairs.py"
     ),
+    "filters.entries.metadata": Row("LIST-B", MEASURED, ENTRIES, kind="pairs"),
+    "filters.entries.min_entries": Row("1", SELECT, ENTRIES[:1], kind="pairs"),
+    "filters.entries.max_pairs": Row("0", MEASURED, ENTRIES[:1], kind="pairs"),
+    "filters.entries.rng_seed": Row("1", SELECT, (ENTRIES[0], "filters.entries.max_pairs=1"), kind="pairs"),
     **thresholds(
         "filters.images", "min_side max_side max_aspect min_declared_side max_declared_side min_colour_range", SHARDS
     ),
@@ -215,6 +221,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallCorpus]:
     with small_corpus(tmp_path_factory.mktemp("corpus")) as made:
         folder = made.web.folder
         (folder / "LIST").write_text("the\nboat\n")
+        (folder / "LIST-B").write_text("zebra\n")
         facts = next(iter(sha256 for _, sha256 in sorted(_image_hashes(made).items())))
         (folder / "SET").write_text(json.dumps({"benchmark": "exam", "item": "1", "sha256": facts}))
         (folder / "SET").rename(folder / "SET.jsonl")

@@ -20,6 +20,7 @@ KEYS = {key.path: key for key in keys_of(Recipe)}
 CHOICES = {
     "name": st.sampled_from(["mine", 'a "quoted" name', "tab\tand\\slash\x7f", "é中"]),
     "dedup.exact_text": st.sampled_from(["strict", "loose"]),
+    "candidates.texts": st.lists(st.sampled_from(["alt_text", "title", "page_title"]), min_size=1, max_size=3),
     "dedup.scope": st.sampled_from(["corpus", "crawl"]),
     "honour.signals": st.sampled_from([[], ["noai"], ["iptc", "noindex"]]),
     "filters.order": st.sampled_from([[], ["c4"], ["quality", "language"]]),
@@ -98,6 +99,7 @@ def test_a_threshold_is_off_where_it_is_left_out_and_a_setting_says_how(path: st
             "filters.lists.flagged_words",
             "filters.lists.common_words",
             "filters.lists.tokens",
+            "filters.entries.metadata",
         }
 
 

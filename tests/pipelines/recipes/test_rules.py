@@ -6,12 +6,13 @@ import pkgutil
 import pytest
 
 from corpusloom.pipelines import filters
+from corpusloom.pipelines.filters import pairs
 from corpusloom.pipelines.filters.text.text_filter import Text, WordLists
 from corpusloom.pipelines.recipes.recipe import load_recipe, recipe_names
 from corpusloom.pipelines.recipes.rules import TEXT_FILTERS, FilterSet, Registered, registered, text_rules
 from corpusloom.schemas.config import is_threshold
 
-HELPERS = {"text"}
+HELPERS = {"text", "pairs", "entry_matching"}
 """Modules in filters/ that are not filters but shared code."""
 EVERY = tuple(registered(FilterSet()))
 WORDS = frozenset(("boat",))
@@ -22,7 +23,8 @@ ENGLISH = Text(
 
 
 def test_every_module_of_the_filters_stands_in_the_set_of_filters() -> None:
-    modules = {item.name for item in pkgutil.iter_modules(filters.__path__)} - HELPERS
+    folders = [filters.__path__, pairs.__path__]
+    modules = {item.name for path in folders for item in pkgutil.iter_modules(path)} - HELPERS
     named = {item.metadata.get("text_filter") or item.metadata.get("module") for item in dataclasses.fields(FilterSet)}
     listed = {module.__name__.rpartition(".")[2] for module in named if module is not None} | {"image_rules"}
     assert modules == listed, "a filter needs its line in recipes/rules.py"

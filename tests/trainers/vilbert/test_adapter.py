@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -10,10 +11,13 @@ from safetensors.torch import load_file, save_file
 from corpusloom.schemas.errors import ConfigError, InputError
 from corpusloom.trainers.training.config import TrainConfig, load_config
 from corpusloom.trainers.training.hub.folders import HF, OPEN_CLIP, read_folder
+from corpusloom.trainers.training.hub.pickles import import_model
 from corpusloom.trainers.training.optimizer import parameter_groups
 from corpusloom.trainers.vilbert import adapter
 from corpusloom.trainers.vilbert.initial import take_source
 from corpusloom.trainers.vilbert.model.pretraining import ViLBERT
+from corpusloom.trainers.vilbert.shapes import config_of
+from corpusloom.trainers.vilbert.task import export, read_model
 from corpusloom.trainers.vilbert.tokenizer import make_tokenizer, tokenizer_in
 from tests.trainers.vilbert.folders import WORDS, bert_folder, published_shapes
 from tests.trainers.vilbert.small import random_inputs, small_config, small_model
@@ -102,6 +106,49 @@ def test_a_published_folder_comes_in_and_goes_out_the_same(tmp_path: Path) -> No
     assert {file.name: file.read_bytes() for file in out.iterdir()} == {
         file.name: file.read_bytes() for file in source.iterdir()
     }
+
+
+def test_a_published_pickle_comes_in_and_its_tensors_go_out_the_same(tmp_path: Path) -> None:
+    state = {name: torch.randn(shape) for name, shape in published_shapes().items()}
+    state["cls.predictions.decoder.weight"] = state["bert.embeddings.word_embeddings.weight"]
+    for name in ("vil_prediction.logit_fc.0", "vil_prediction_gqa.logit_fc.3", "vil_binary_prediction.logit_fc.2"):
+        state[f"{name}.weight"] = torch.randn(4, 3)
+    for name in ("vil_logit", "vil_tri_prediction", "vision_logit", "linguisic_logit"):
+        state[f"{name}.weight"], state[f"{name}.bias"] = torch.randn(1, 3), torch.randn(1)
+    torch.save({f"module.{name}": tensor for name, tensor in state.items()}, tmp_path / "pytorch_model_9.bin")
+    (tmp_path / "bert_base.json").write_bytes(config_of(small_config()))
+    import_model(str(tmp_path / "pytorch_model_9.bin"), str(tmp_path / "in"), str(tmp_path / "bert_base.json"))
+    (tmp_path / "in/vocab.txt").write_text("\n".join(WORDS) + "\n")
+    model, attachments = read_model(read_folder(str(tmp_path / "in")))
+    export(model, attachments, HF, str(tmp_path / "out"))
+    written = load_file(tmp_path / "out/model.safetensors")
+    assert written.keys() == state.keys()
+    assert all(torch.equal(tensor, state[name]) for name, tensor in written.items())
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"num_hidden_layers": 5}, r"no bert\.encoder\.layer\.4\."),
+        ({"v_num_hidden_layers": 3}, r"no bert\.encoder\.v_layer\.2\."),
+        ({"v_biattention_id": [0], "t_biattention_id": [2]}, r"bert\.encoder\.c_layer\.1\.\S+ has no place here"),
+    ],
+)
+def test_a_published_folder_of_another_depth_is_refused(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
+    adapter.export(small_model(), TOKENIZER, {}, HF, str(tmp_path / "in"))
+    config = json.loads((tmp_path / "in/config.json").read_text())
+    (tmp_path / "in/config.json").write_text(json.dumps(config | changes))
+    with pytest.raises(InputError, match=f"in: weights of another model: {message}"):
+        read_model(read_folder(str(tmp_path / "in")))
+
+
+def test_weights_with_tokens_for_tasks_are_refused(tmp_path: Path) -> None:
+    adapter.export(small_model(), TOKENIZER, {}, HF, str(tmp_path / "in"))
+    state = load_file(tmp_path / "in/model.safetensors")
+    state["bert.embeddings.task_embeddings.weight"] = torch.ones(20, 24)
+    save_file(state, tmp_path / "in/model.safetensors", {"format": "pt"})
+    with pytest.raises(InputError, match=r"in: has a token for each of its tasks, .*without --task_specific_tokens"):
+        read_model(read_folder(str(tmp_path / "in")))
 
 
 def test_other_layouts_are_refused(tmp_path: Path) -> None:

@@ -1,6 +1,7 @@
 """Captions and regions as tensors: BERT's tokens, masking at the paper's shares, locations, IMG."""
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from corpusloom.schemas.errors import ConfigError
+from corpusloom.trainers.stream.errors import SampleError
 from corpusloom.trainers.stream.samples.typed import PairSample
 from corpusloom.trainers.vilbert.config import ViLBERTDataConfig
 from corpusloom.trainers.vilbert.data import (
@@ -17,6 +19,7 @@ from corpusloom.trainers.vilbert.data import (
     mask_words,
     overlaps,
     region_arrays,
+    region_inputs,
 )
 from corpusloom.trainers.vilbert.tokenizer import encode, learn_tokenizer
 from tests.trainers.vilbert.region_pairs import WIDTH, region_sample
@@ -105,6 +108,56 @@ def test_arrays_have_one_shape_and_masked_boxes_stay(boxes: int, seed: int) -> N
         arrays["features"][1:].astype(np.float32).sum(0) / min(boxes, 8),
         atol=5e-3,
     )
+
+
+def test_an_image_without_regions_has_img_alone() -> None:
+    sample = region_sample(3, boxes=2)
+    empty = replace(sample, **{name: getattr(sample, name)[:0] for name in ("boxes", "features", "class_probs")})
+    arrays = region_arrays(empty, CONFIG, np.random.default_rng(0))
+    assert arrays["region_mask"].tolist() == [True] + [False] * 8
+    assert not arrays["features"].any()
+    assert not arrays["masked_regions"].any()
+
+
+def test_a_box_of_no_area_is_a_region_whose_share_of_the_area_is_zero() -> None:
+    sample = region_sample(3, boxes=2)
+    sample.boxes[1, 2] = sample.boxes[1, 0]
+    assert region_inputs(sample, 8)["locations"][2, 4] == 0
+    np.testing.assert_array_equal(overlaps(sample.boxes)[1], [0, 0])
+
+
+class NoneZeroed(np.random.Generator):
+    """Draws with which every region is predicted at a share of 1, and none is zeroed."""
+
+    def __init__(self) -> None:
+        super().__init__(np.random.PCG64(0))
+
+    def random(self, size: Any = None, *_: Any, **__: Any) -> Any:
+        return np.full(size, 0.95)
+
+
+@pytest.mark.parametrize(
+    ("name", "row", "value", "reason"),
+    [
+        ("features", 1, np.nan, "features are not finite"),
+        ("features", 0, np.inf, "features are not finite"),
+        ("boxes", 1, np.nan, "a box is not x1 <= x2"),
+        ("boxes", 1, 99, "a box is not x1 <= x2"),
+        ("boxes", 0, -np.inf, "a box is not x1 <= x2"),
+        ("class_probs", 1, np.nan, "class probabilities are not finite"),
+    ],
+)
+def test_a_sample_whose_values_would_spoil_a_batch_is_skipped(name: str, row: int, value: float, reason: str) -> None:
+    sample = region_sample(3, boxes=2)
+    getattr(sample, name)[row, 0] = value
+    with pytest.raises(SampleError, match=f"bad_regions: {reason}"):
+        region_arrays(sample, replace(CONFIG, mask=1.0), NoneZeroed())
+
+
+@pytest.mark.parametrize("info", [{}, {"regions": []}, {"regions": {"image_width": 0, "image_height": 9}}])
+def test_an_image_without_a_size_is_skipped(info: dict[str, Any]) -> None:
+    with pytest.raises(SampleError, match=r"bad_regions: the JSON has no regions\.image_width and image_height"):
+        region_inputs(replace(region_sample(3), info=info), 8)
 
 
 def test_a_transform_is_a_function_of_sample_and_generator() -> None:

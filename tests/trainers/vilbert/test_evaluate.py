@@ -1,47 +1,44 @@
-"""Retrieval by the alignment head: column, rank, and streams that are computed once."""
+"""The evaluations of a ViLBERT by name, and the retrieval that `loom eval` calls."""
+
+from pathlib import Path
 
 import pytest
-import torch
 
-from corpusloom.trainers.vilbert.evaluate import encode_images, evaluations, retrieval, retrieve, score_captions
+from corpusloom.schemas.errors import ConfigError
+from corpusloom.trainers.evaluation.batches import EvaluationSettings
+from corpusloom.trainers.vilbert.evaluate import LIMIT, evaluations, retrieve
+from tests.trainers.vilbert.region_pairs import write_regions
+from tests.trainers.vilbert.retrieval.caption_files import write_karpathy, write_lines
+from tests.trainers.vilbert.retrieval.test_pool import TOOLS
 from tests.trainers.vilbert.small import small_model
-from tests.trainers.vilbert.test_objective import make_batch
-
-
-def test_scores_are_those_of_each_pair_computed_alone() -> None:
-    model, batch = small_model(), make_batch(5, mask=0.0)
-    with torch.no_grad():
-        images = encode_images(model, batch, 3)
-        scores = torch.cat([score_captions(model, batch, part, images, 2) for part in ([0, 1, 2], [3, 4])])
-    assert scores.shape == (5, 5)
-    for caption in range(5):
-        for image in range(5):
-            outputs = model(
-                batch["original"][caption][None],
-                batch["token_mask"][caption][None],
-                batch["features"][image][None].float(),
-                batch["locations"][image][None],
-                batch["region_mask"][image][None],
-            )
-            torch.testing.assert_close(scores[caption, image], outputs.alignment.softmax(1)[0, 0], atol=1e-5, rtol=1e-4)
-
-
-def test_recall_counts_captions_whose_own_image_is_among_the_first_k() -> None:
-    scores = torch.eye(10)
-    scores[0, 3] = 2.0  # one caption prefers another image
-    figures = dict(retrieval(scores))
-    assert figures["r1"] == torch.tensor(0.9).item()
-    assert figures["r5"] == figures["r10"] == 1
-    assert figures["chance"] == pytest.approx(figures["r1_chance"]) == pytest.approx(0.1)
-    assert figures["r5_chance"] == pytest.approx(0.5)
-    assert figures["r1_low"] < 0.9 < figures["r1_high"]
-
-
-def test_images_of_equal_score_are_no_hits() -> None:
-    assert dict(retrieval(torch.zeros(20, 20)))["r10"] == 0
 
 
 def test_the_evaluations_are_listed_by_name() -> None:
     found = evaluations()
     assert found["retrieval"] is retrieve
     assert set(found) == {"retrieval", "vqa", "vcr", "refcoco"}
+
+
+def test_without_a_file_of_captions_the_pool_is_the_first_samples(tmp_path: Path) -> None:
+    data = write_regions(tmp_path / "regions", LIMIT + 10, held_out=8)
+    model = small_model()
+    assert retrieve(model, TOOLS, data, EvaluationSettings()).values["n"] == LIMIT
+    assert retrieve(model, TOOLS, data, EvaluationSettings(limit=9)).values["n"] == 9
+    assert retrieve(model, TOOLS, data, EvaluationSettings(split="val")).values["n"] == 8
+
+
+def test_with_a_file_of_captions_the_pool_is_a_split_by_default_test(tmp_path: Path) -> None:
+    data, model = write_regions(tmp_path / "regions", 8), small_model()
+    karpathy = write_karpathy(tmp_path / "dataset.json", range(8), [5, 6, 7])
+    found = retrieve(model, TOOLS, data, EvaluationSettings(annotations=(karpathy,), split="val"))
+    assert (found.values["images"], found.values["n"]) == (3, 6)
+    with pytest.raises(Exception, match="no image in the split 'test'"):
+        retrieve(model, TOOLS, data, EvaluationSettings(annotations=(karpathy,)))
+    lines = write_lines(tmp_path / "lines.jsonl", range(8))
+    found = retrieve(model, TOOLS, data, EvaluationSettings(annotations=(lines,), limit=4))
+    assert (found.values["images"], found.values["n"]) == (4, 8)
+
+
+def test_a_folder_of_images_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="a ViLBERT reads regions, not images"):
+        retrieve(small_model(), TOOLS, "regions", EvaluationSettings(images=str(tmp_path)))

@@ -75,10 +75,10 @@ def test_the_held_out_split_is_evaluated_and_not_trained_on(tmp_path: Path) -> N
 def test_a_checkpoint_reads_captions_with_its_own_vocabulary(tmp_path: Path) -> None:
     data = write_regions(tmp_path / "regions", 16)
     run("vilbert", config(), [data], str(tmp_path / "run"))
-    model, (tokenizer, _) = load_evaluated(str(tmp_path / "run"))
+    model, tools = load_evaluated(str(tmp_path / "run"))
     assert isinstance(model, ViLBERT)
     learnt = build_task(config(), {"regions": (data, 1.0)}).attachments["tokenizer.json"]
-    assert tokenizer.to_str().encode() == learnt
+    assert tools.tokenizer.to_str().encode() == learnt
 
 
 @pytest.mark.parametrize(

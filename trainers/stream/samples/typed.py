@@ -143,7 +143,8 @@ def _regions(key: str, members: Mapping[str, bytes]) -> RegionsSample:
     if absent:
         raise SampleError("bad_regions", f"no array {sorted(absent)[0]}")
     boxes, features, probs = arrays["boxes"], arrays["features"], arrays["class_probs"]
-    if boxes.ndim != 2 or boxes.shape[1] != 4 or not len(boxes) == len(features) == len(probs):
+    tables = all(array.ndim == 2 for array in (boxes, features, probs))
+    if not tables or boxes.shape[1] != 4 or not len(boxes) == len(features) == len(probs):
         raise SampleError("bad_regions", "the arrays' shapes differ")
     return RegionsSample(key, _image(members), _text(members), _info(members), boxes, features, probs)
 

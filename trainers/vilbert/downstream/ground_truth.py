@@ -13,6 +13,7 @@ from corpusloom.trainers.stream.plan import SamplePlace
 from corpusloom.trainers.stream.sample_reader import ReaderConfig, SampleReader
 from corpusloom.trainers.stream.samples.typed import RegionsSample
 from corpusloom.trainers.vilbert.config import VCR
+from corpusloom.trainers.vilbert.data import image_size
 from corpusloom.trainers.vilbert.downstream.join import JoinedAnnotations, place_of, places_of
 from corpusloom.trainers.vilbert.downstream.task import TaskAnnotation
 
@@ -79,10 +80,7 @@ def joined_regions(sample: RegionsSample, more: RegionsSample, limit: int) -> Re
             what = f"{name} is {other.shape[1]} in sample {more.key}, and {own.shape[1]} in --data"
             raise ConfigError(what, where="data.ground_truth", remedy="give the features of one detector")
     kept = max(min(len(sample.boxes), limit - len(more.boxes)), 0)
-    sides, theirs = (
-        np.array([part.info["regions"][f"image_{side}"] for side in ("width", "height")] * 2, np.float32)
-        for part in (sample, more)
-    )
+    sides, theirs = (np.array(image_size(part) * 2, np.float32) for part in (sample, more))
     return replace(
         sample,
         boxes=np.concatenate([sample.boxes[:kept], more.boxes * (sides / theirs)]),

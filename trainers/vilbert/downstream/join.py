@@ -15,7 +15,7 @@ from urllib.parse import unquote, urlsplit
 from corpusloom.schemas.errors import InputError
 from corpusloom.trainers.stream.reading.annotated_rows import AnnotatedRows, annotate
 from corpusloom.trainers.stream.reading.index import DatasetIndex, open_index, read_sidecar
-from corpusloom.trainers.vilbert.downstream.task import TaskAnnotation
+from corpusloom.trainers.vilbert.downstream.task import ImageAnnotation
 
 Places = Mapping[str | int, tuple[int, int]]
 """Name or number of an image -> (shard, row) of its sample."""
@@ -49,7 +49,7 @@ class JoinedAnnotations:
         )
 
 
-def join(path: str, annotations: Sequence[TaskAnnotation]) -> JoinedAnnotations:
+def join(path: str, annotations: Sequence[ImageAnnotation]) -> JoinedAnnotations:
     """Return the annotations with the places of their images; of several samples of one image the first counts.
 
     Raises InputError that names the first image if the dataset has none of them.
@@ -67,7 +67,7 @@ def join(path: str, annotations: Sequence[TaskAnnotation]) -> JoinedAnnotations:
     return JoinedAnnotations(annotate(index, found), len(found), len(annotations) - len(found), missing)
 
 
-def place_of(annotation: TaskAnnotation, places: Places) -> tuple[int, int] | None:
+def place_of(annotation: ImageAnnotation, places: Places) -> tuple[int, int] | None:
     """Return (shard, row) of an annotation's image, by either of its names; None if it is not among `places`."""
     return places.get(annotation.image, places.get(annotation.alias or ""))
 

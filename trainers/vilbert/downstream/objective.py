@@ -10,6 +10,7 @@ from corpusloom.trainers.training.numerics import at_least_float32
 from corpusloom.trainers.training.task import Loss, StepContext
 from corpusloom.trainers.vilbert.downstream.model import INPUTS, SEGMENTS
 from corpusloom.trainers.vilbert.downstream.task import DownstreamTask
+from corpusloom.trainers.vilbert.objective import without_padding
 
 
 class TaskObjective:
@@ -39,7 +40,12 @@ class TaskObjective:
 
 
 def predict(model: nn.Module, batch: Mapping[str, Any]) -> Tensor:
-    """Return a task model's logits of a batch, float32 or more precise; features are stored as float16."""
+    """Return a task model's logits of a batch, float32 or more precise; features are stored as float16.
+
+    Columns of the texts that are padding in all rows are left out.
+    """
     dtype = next(model.parameters()).dtype
     inputs = {name: batch[name].to(dtype) if batch[name].is_floating_point() else batch[name] for name in INPUTS}
-    return at_least_float32(model(**inputs, segments=batch.get(SEGMENTS)))
+    tokens, mask = without_padding(batch["tokens"], batch["token_mask"])
+    segments = batch[SEGMENTS][..., : tokens.shape[-1]] if SEGMENTS in batch else None
+    return at_least_float32(model(**inputs | {"tokens": tokens, "token_mask": mask}, segments=segments))

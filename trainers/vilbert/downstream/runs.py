@@ -53,8 +53,11 @@ def is_downstream(config: RunConfig) -> bool:
 
 
 def with_answers(config: RunConfig) -> RunConfig:
-    """Return the configuration with the size of the answer vocabulary, which the annotations of vqa set."""
-    if config.model.get("task") != VQA or not config.data.get("annotations"):
+    """Return the configuration with the size of the answer vocabulary, which the annotations of vqa set.
+
+    A size that it has already stays, so that the annotations are not read again; `build_task` compares it with them.
+    """
+    if config.model.get("task") != VQA or "answers" in config.model or not config.data.get("annotations"):
         return config
     data = task_data_config(config)
     answers = _answers(read_questions(data.annotations, data), data)
@@ -116,6 +119,9 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]], beg
     chosen = of_split(annotations, data.split, data.annotations)
     check_labelled(chosen, data.annotations)
     answers = _answers(annotations, data) if shape.task == VQA else None
+    if answers is not None and len(answers) != shape.answers:
+        what = f"model.answers is {shape.answers:,}, and the annotations have {len(answers):,} frequent answers"
+        raise ConfigError(what, where=config.name, remedy="leave model.answers out")
     tokenizer, learnt = make_tokenizer(source, data.vocabulary, data.vocab_size, partial(_texts, chosen))
     check_fits(tokenizer, data.tokens, shape, where=config.name)
     run = _Prepared(path, shape, TaskTools(tokenizer, data, make_task(shape, data, answers)), annotations)

@@ -12,12 +12,8 @@ from corpusloom.trainers.stream.samples.typed import RegionsSample
 from corpusloom.trainers.vilbert.downstream.texts import ModelText
 
 
-class TaskAnnotation(Protocol):
-    """Interface of an annotation of any task."""
-
-    @property
-    def number(self) -> int:
-        """Number among the annotations of the files, from 0."""
+class ImageAnnotation(Protocol):
+    """Interface of an annotation of an image."""
 
     @property
     def key(self) -> str:
@@ -30,6 +26,14 @@ class TaskAnnotation(Protocol):
     @property
     def alias(self) -> str | None:
         """Another name of the image, under which a dataset may have it."""
+
+
+class TaskAnnotation(ImageAnnotation, Protocol):
+    """Interface of an annotation of any task."""
+
+    @property
+    def number(self) -> int:
+        """Number among the annotations of the files, from 0."""
 
     @property
     def text(self) -> ModelText:

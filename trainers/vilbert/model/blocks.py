@@ -3,6 +3,8 @@
 Shapes: B batch, N positions of a stream, W its width. Masks are those of `attention.additive`, (B, 1, 1, N).
 """
 
+from typing import NamedTuple
+
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -10,6 +12,21 @@ from corpusloom.trainers.vilbert.config import ViLBERTConfig
 from corpusloom.trainers.vilbert.model.attention import MultiHeadAttention
 
 LAYER_NORM_EPS = 1e-12
+
+
+class Pairs(NamedTuple):
+    """Which text and which image of a batch make each pair, (P,) each."""
+
+    text: Tensor
+    image: Tensor
+
+    def texts(self, *tensors: Tensor) -> list[Tensor]:
+        """Return the rows of the pairs' texts, (B, ...) -> (P, ...)."""
+        return [tensor[self.text] for tensor in tensors]
+
+    def images(self, *tensors: Tensor) -> list[Tensor]:
+        """Return the rows of the pairs' images, (B, ...) -> (P, ...)."""
+        return [tensor[self.image] for tensor in tensors]
 
 
 class Residual(nn.Module):
@@ -47,9 +64,11 @@ class StreamLayer(nn.Module):
         self.output = Residual(width, width, dropout)
         self.ffw = FeedForward(width, ffw, dropout)
 
-    def forward(self, stream: Tensor, mask: Tensor) -> Tensor:
-        mixed = self.attention(self.query(stream), self.key(stream), self.value(stream), mask)
-        return self.ffw(self.output(mixed, stream))
+    def forward(self, stream: Tensor, mask: Tensor, outputs: int | None = None) -> Tensor:
+        """Return the stream after the layer, or its first `outputs` positions alone, which attend to all."""
+        kept = stream[:, :outputs]
+        mixed = self.attention(self.query(kept), self.key(stream), self.value(stream), mask)
+        return self.ffw(self.output(mixed, kept))
 
 
 class Connection(nn.Module):
@@ -66,9 +85,17 @@ class Connection(nn.Module):
         self.v_ffw = FeedForward(config.v_hidden, config.v_ffw, config.dropout)
         self.t_ffw = FeedForward(config.hidden, config.ffw, config.dropout)
 
-    def forward(self, text: Tensor, text_mask: Tensor, image: Tensor, image_mask: Tensor) -> tuple[Tensor, Tensor]:
-        to_text = self.t_attention(self.t_query(text), self.v_key(image), self.v_value(image), image_mask)
-        to_image = self.v_attention(self.v_query(image), self.t_key(text), self.t_value(text), text_mask)
+    def forward(
+        self, text: Tensor, text_mask: Tensor, image: Tensor, image_mask: Tensor, pairs: Pairs | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Return both streams, of each row or of each of `pairs`, whose projections are then computed once per row."""
+        t_query, t_key, t_value = self.t_query(text), self.t_key(text), self.t_value(text)
+        v_query, v_key, v_value = self.v_query(image), self.v_key(image), self.v_value(image)
+        if pairs is not None:
+            text, text_mask, t_query, t_key, t_value = pairs.texts(text, text_mask, t_query, t_key, t_value)
+            image, image_mask, v_query, v_key, v_value = pairs.images(image, image_mask, v_query, v_key, v_value)
+        to_text = self.t_attention(t_query, v_key, v_value, image_mask)
+        to_image = self.v_attention(v_query, t_key, t_value, text_mask)
         return self.t_ffw(self.t_output(to_text, text)), self.v_ffw(self.v_output(to_image, image))
 
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from corpusloom.trainers.vilbert.config import ViLBERTConfig
-from corpusloom.trainers.vilbert.model.blocks import HeadTransform
+from corpusloom.trainers.vilbert.model.blocks import HeadTransform, Pairs
 from corpusloom.trainers.vilbert.model.streams import Streams
 
 
@@ -28,7 +28,7 @@ class Outputs(NamedTuple):
 class ViLBERT(Streams):
     """The pre-training model: both streams and the three heads."""
 
-    METHODS = ("encode_text", "encode_image", "join", "predict_words", "predict_regions")
+    METHODS = ("encode_text", "encode_image", "join", "score", "predict_words", "predict_regions")
 
     def __init__(self, config: ViLBERTConfig) -> None:
         super().__init__(config)
@@ -51,6 +51,18 @@ class ViLBERT(Streams):
         """Return the outputs of both streams from the first connection on."""
         text, image = self.connect(text, token_mask, image, region_mask)
         return Outputs(text, image, self.alignment(self.pool(text, image)))
+
+    def score(self, text: Tensor, token_mask: Tensor, image: Tensor, region_mask: Tensor, pairs: Pairs) -> Tensor:
+        """Return how much "aligned" is preferred in each of the pairs: the difference of their two logits, (P,).
+
+        It ranks as the probability of "aligned" does, which is 1.0 for all large differences. The head runs without
+        autocast, so that two pairs have equal scores only if their pooled outputs are equal.
+        """
+        text, image = self.connect(text, token_mask, image, region_mask, pairs=pairs, outputs=1)
+        pooled = self.pool(text, image)
+        with torch.autocast(pooled.device.type, enabled=False):
+            logits = F.linear(pooled.to(self.alignment.weight.dtype), self.alignment.weight, self.alignment.bias)
+        return logits[:, 0] - logits[:, 1]
 
     def predict_words(self, text: Tensor) -> Tensor:
         """Return word logits, (N, H) -> (N, vocabulary); the decoder is the token embedding."""

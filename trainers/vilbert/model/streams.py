@@ -20,7 +20,7 @@ from torch.nn import functional as F
 from corpusloom.trainers.training.parallel import ParallelPlan
 from corpusloom.trainers.vilbert.config import ViLBERTConfig
 from corpusloom.trainers.vilbert.model.attention import additive
-from corpusloom.trainers.vilbert.model.blocks import Connection, StreamLayer
+from corpusloom.trainers.vilbert.model.blocks import Connection, Pairs, StreamLayer
 from corpusloom.trainers.vilbert.model.embeddings import RegionEmbeddings, TextEmbeddings
 
 FROM_BERT = ("text_embeddings.", "text_layers.")
@@ -105,28 +105,41 @@ class Streams(nn.Module):
             return 0
         return self.config.v_connections[0] if self.config.v_connections else self.config.v_layers
 
-    def connect(self, text: Tensor, token_mask: Tensor, image: Tensor, region_mask: Tensor) -> tuple[Tensor, Tensor]:
-        """Run the streams from where they meet, over the results of `encode_text` and `encode_image`."""
+    def connect(
+        self,
+        text: Tensor,
+        token_mask: Tensor,
+        image: Tensor,
+        region_mask: Tensor,
+        *,
+        pairs: Pairs | None = None,
+        outputs: int | None = None,
+    ) -> tuple[Tensor, Tensor]:
+        """Run the streams from where they meet on, over the results of `encode_text` and `encode_image`.
+
+        With `pairs` the rows of the results are these pairs of texts and images. `outputs` is the number of first
+        positions that the last layer computes; None: all.
+        """
+        if pairs is not None and not self.connections:
+            (text, token_mask), (image, region_mask) = pairs.texts(text, token_mask), pairs.images(image, region_mask)
         if self.config.streams == 1:
-            return self._run_joined(text, token_mask, image, region_mask)
+            return self._run_joined(text, token_mask, image, region_mask, outputs)
         text_mask, image_mask = additive(token_mask), additive(region_mask)
         t, v = self._first_connection(), self._first_image_layers()
         for number, connection in enumerate(self.connections):
             text, image, t, v = self._advance(text, text_mask, image, image_mask, t, v, number)
-            text, image = connection(text, text_mask, image, image_mask)
-        for layer in self.text_layers[t:]:
-            text = layer(text, text_mask)
-        for layer in self.image_layers[v:]:
-            image = layer(image, image_mask)
-        return text, image
+            text, image = connection(text, text_mask, image, image_mask, pairs if number == 0 else None)
+            if pairs is not None and number == 0:
+                (text_mask,), (image_mask,) = pairs.texts(text_mask), pairs.images(image_mask)
+        text = _run(self.text_layers[t:], text, text_mask, outputs)
+        return text, _run(self.image_layers[v:], image, image_mask, outputs)
 
     def _run_joined(
-        self, text: Tensor, token_mask: Tensor, image: Tensor, region_mask: Tensor
+        self, text: Tensor, token_mask: Tensor, image: Tensor, region_mask: Tensor, outputs: int | None
     ) -> tuple[Tensor, Tensor]:
         """Run all layers over tokens and regions as one sequence; return its two parts."""
         joined, mask = torch.cat([text, image], 1), additive(torch.cat([token_mask, region_mask], 1))
-        for layer in self.text_layers:
-            joined = layer(joined, mask)
+        joined = _run(self.text_layers, joined, mask, outputs)
         return joined[:, : text.shape[1]], joined[:, text.shape[1] :]
 
     def _advance(
@@ -145,6 +158,13 @@ class Streams(nn.Module):
         if self.config.streams == 1:
             return self.pooled_dropout(pooled.tanh())
         return self.pooled_dropout(F.relu(pooled) * F.relu(self.image_pooler(image[:, 0])))
+
+
+def _run(layers: nn.ModuleList, stream: Tensor, mask: Tensor, outputs: int | None) -> Tensor:
+    """Return a stream after layers, of which the last computes the first `outputs` positions alone; None: all."""
+    for number, layer in enumerate(layers, 1):
+        stream = layer(stream, mask, outputs if number == len(layers) else None)
+    return stream
 
 
 def _initialise(module: nn.Module, std: float) -> None:

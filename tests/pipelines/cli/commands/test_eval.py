@@ -15,6 +15,7 @@ from corpusloom.trainers.jobs.evaluate import EvaluationResult
 from corpusloom.trainers.jobs.interpolate import Interpolation
 from corpusloom.trainers.training import distributed
 from tests.pipelines.cli.recorded_calls import record_calls
+from tests.trainers.vilbert.downstream.worlds import SMALL, ground_truth_sample, write_images, write_vcr
 
 FIGURES = {
     "top1": 0.123456,
@@ -180,6 +181,7 @@ def test_a_page_of_pictures_is_written_beside_the_result(asked: list[Any], flags
             "--templates belongs to zero-shot, not to linear-probe",
         ),
         (["likelihood", "--data", "x", "--split", "y"], "--split belongs to zero-shot, retrieval, few-shot"),
+        (["vqa", "--data", "x", "--ground-truth", "y"], "--ground-truth belongs to vcr, not to vqa"),
     ],
 )
 def test_flags_that_do_not_fit_the_evaluation_are_refused(argv: list[str], message: str) -> None:
@@ -203,3 +205,23 @@ def test_predictions_for_pictures_without_labels_are_printed(
     plain = json.loads(capsys.readouterr().out)
     assert plain["figures"] == {"n": 23}
     assert plain["predictions"][0] == {"image": "0.jpg", "top": [["cat", 0.75], ["dog", 0.25]]}
+
+
+def test_a_vilbert_is_trained_on_vcr_and_scores_its_test_set(tmp_path: Path) -> None:
+    data, images = write_images(tmp_path / "regions", range(1, 9)), range(1, 9)
+    boxes = write_images(tmp_path / "boxes", images, ground_truth_sample)
+    train, test = write_vcr(tmp_path, images, split="train"), write_vcr(tmp_path, [3, 5], split="test", labels=False)
+    small = [*SMALL, "train.steps=1", "data.evaluate=off", f"data.annotations={json.dumps([train])}"]
+    run, out = str(tmp_path / "run"), str(tmp_path / "out.json")
+    argv = ["train", "vilbert", "--task", "vcr", "--data", data, "--out", run, "--device", "cpu", "--quiet"]
+    assert main.run([*argv, "--set", *small, f"data.ground_truth={boxes}"]) == 0
+    argv = ["eval", "vcr", "--checkpoint", run, "--data", data, "--annotations", test, "--out", out, "--quiet"]
+    assert main.run([*argv, "--ground-truth", boxes]) == 0
+    header, *rows = (tmp_path / "out.submission.csv").read_text().splitlines()
+    assert header.startswith("annot_id,answer_0,answer_1,answer_2,answer_3,rationale_conditioned_on_a0_0,")
+    assert header.endswith(",rationale_conditioned_on_a3_3")
+    assert [row.split(",")[0] for row in rows] == ["test-3", "test-5"]
+    assert all(0 < float(value) < 1 for row in rows for value in row.split(",")[1:])
+    with pytest.raises(InputError, match=r"annotation test-3/answer has no answer to learn"):
+        main.run(["train", "vilbert", "--task", "vcr", "--data", data, "--out", f"{run}2", "--set", *small,
+                  f'data.annotations=["{test}"]', "data.split=test"])  # fmt: skip

@@ -1,11 +1,17 @@
 """Each image and alt text of a page is a pair, counted once; an opt-out of page or images reserves them all."""
 
+from pathlib import Path
+
+import pytest
+
 from corpusloom.pipelines.extract.alt_texts import PageImages
 from corpusloom.pipelines.extract.caption_cleaning import CleanCaption
+from corpusloom.pipelines.filters.pairs.entries import entry_keys
 from corpusloom.pipelines.recipes.recipe import load_recipe
-from corpusloom.pipelines.stages.kinds.pairs import TEXT_SOURCES, make_pair, make_pairs, texts_of
+from corpusloom.pipelines.stages.kinds.pairs import make_pair, make_pairs, texts_of
 from corpusloom.pipelines.stages.kinds.record_kind import record_key
 from corpusloom.schemas import identity
+from corpusloom.schemas.errors import ConfigError
 from corpusloom.schemas.records import ImageRef, Pair
 from corpusloom.schemas.verdicts import Rejected
 from tests.pipelines.stages.kinds.pages_of_warcs import response
@@ -42,10 +48,54 @@ def test_an_opt_out_of_the_page_or_of_its_images_rejects_every_pair() -> None:
 
 
 def test_texts_come_in_the_order_of_their_sources() -> None:
-    image = ImageRef(url="u", alt_text="alt", caption="caption")
-    assert TEXT_SOURCES == ("alt_text",)
-    found = [(source, cleaned.text) for source, cleaned in texts_of(image, ("caption", "alt_text"))]
-    assert found == [("caption", "caption"), ("alt_text", "alt")]
+    image = ImageRef(url="u", alt_text="alt", caption="caption", title=" ")
+    found = texts_of(image, ("page_title", "caption", "title", "alt_text"), "page")
+    assert [(source, cleaned.text) for source, cleaned in found] == [
+        ("page_title", "page"),
+        ("caption", "caption"),
+        ("alt_text", "alt"),
+    ]
+    assert texts_of(image, ("page_title", "title"), None) == []
+
+
+def test_each_text_that_the_recipe_names_is_a_pair_and_of_equal_texts_the_first_counts() -> None:
+    image = ImageRef(url="u", alt_text="A cat", caption="A black cat", title="A cat")
+    recipe = load_recipe("align", ['candidates.texts=["title", "caption", "alt_text", "page_title"]'])
+    made = make_pairs(response(), PageImages(images=(image,), title="Cats"), recipe)
+    assert not isinstance(made, Rejected)
+    assert [(pair.text_source, pair.text) for pair, _ in made] == [  # type: ignore[union-attr]
+        ("title", "A cat"),
+        ("caption", "A black cat"),
+        ("page_title", "Cats"),
+    ]
+
+
+@pytest.mark.parametrize("texts", ["[]", '["alt"]'])
+def test_a_text_that_no_image_has_is_refused(texts: str) -> None:
+    with pytest.raises(ConfigError, match=r"candidates\.texts names .*known: alt_text"):
+        load_recipe("align", [f"candidates.texts={texts}"])
+
+
+def test_a_head_has_the_entries_of_its_text_if_the_recipe_balances_them(tmp_path: Path) -> None:
+    metadata = tmp_path / "entries.txt"
+    metadata.write_text("cat\ncats\nA cat\n")
+    for balance, expected in (("off", ()), ("5", entry_keys(("cat", "A cat"), ""))):
+        keys = (f"filters.entries.metadata={metadata}", f"filters.entries.max_pairs={balance}")
+        pair, head = make_pair("u", CleanCaption("A cat, sitting"), "alt_text", "p", "", load_recipe("wit", keys))
+        assert head.entries == expected
+        assert pair.scores["entries"] == 2
+
+
+def test_entries_of_each_language_are_lists_of_their_own(tmp_path: Path) -> None:
+    (tmp_path / "en.txt").write_text("the\n")
+    (tmp_path / "de.txt").write_text("die\nthe\n")
+    keys = (f"filters.entries.metadata={tmp_path}/{{language}}.txt", 'filters.language.languages=["en", "de"]')
+    recipe = load_recipe("wit", keys)
+    texts = ("the quick brown fox jumps over the lazy dog", "die Katze sitzt auf der Matte und schaut aus dem Fenster")
+    heads = [make_pair("u", CleanCaption(text), "alt_text", "p", "", recipe)[1] for text in texts]
+    assert [head.entries for head in heads] == [entry_keys(("the",), "en"), entry_keys(("die",), "de")]
+    french = "le chat est assis sur le tapis et regarde par la fenêtre"
+    assert make_pair("u", CleanCaption(french), "alt_text", "p", "", recipe)[0].scores["entries"] == 0
 
 
 def test_a_text_is_cleaned_and_what_was_removed_is_noted() -> None:

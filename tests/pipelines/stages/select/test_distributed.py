@@ -17,29 +17,6 @@ def page(key: str, *paragraphs: str, outcome: str = "kept", **fields: object) ->
     )  # fmt: skip
 
 
-def test_frequent_paragraphs_are_marked_on_every_page_that_has_them() -> None:
-    pages = [
-        page("a", "x", "y"),
-        page("b", "x"),
-        page("c", "x", "z", "z"),
-        page("d", "z", outcome="rejected"),
-        page("e"),
-    ]
-    with beam.Pipeline(runner="FnApiRunner") as pipeline:
-        marked = pipeline | beam.Create(pages) | distributed.MarkFrequentParagraphs(most=2)
-        found = marked | beam.Map(lambda head: (head.key, head.frequent_paragraphs))
-        expected = [("a", ("x",)), ("b", ("x",)), ("c", ("x",)), ("d", ()), ("e", ())]
-        assert_that(found, equal_to(expected))
-
-
-def test_heads_of_one_name_have_their_own_marks() -> None:
-    pages = [page("a", "x"), page("a", "y"), page("b", "x")]
-    with beam.Pipeline(runner="FnApiRunner") as pipeline:
-        marked = pipeline | beam.Create(pages) | distributed.MarkFrequentParagraphs(most=1)
-        found = marked | beam.Map(lambda head: (head.key, head.paragraphs, head.frequent_paragraphs))
-        assert_that(found, equal_to([("a", ("x",), ("x",)), ("a", ("y",), ()), ("b", ("x",), ("x",))]))
-
-
 def test_rejected_heads_are_grouped_only_where_everything_is() -> None:
     pages = [
         page(key, text_key="t", outcome=outcome) for key, outcome in (("a", "kept"), ("b", "kept"), ("c", "rejected"))
@@ -69,11 +46,4 @@ def test_outcomes_are_counted_by_unit_and_reason() -> None:
 def test_only_kept_heads_have_members_in_buckets() -> None:
     kept, gone = (page("a", "x", outcome=outcome, bands=("1", "2")) for outcome in ("kept", "rejected"))
     assert list(distributed.band_members(kept)) == [(b"1", b"||a|a"), (b"2", b"||a|a")]
-    assert list(distributed.paragraph_members(kept)) == [(b"x", b"||a|a")]
-    assert [*distributed.band_members(gone), *distributed.paragraph_members(gone)] == []
-
-
-def test_a_paragraph_marks_each_name_once() -> None:
-    counted = (b"x", [b"b", b"a", b"b"])
-    assert [name for name, _ in distributed.frequent_in(counted, 2)] == [b"a", b"b"]
-    assert list(distributed.frequent_in(counted, 3)) == []
+    assert list(distributed.band_members(gone)) == []

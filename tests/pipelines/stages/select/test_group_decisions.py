@@ -13,10 +13,12 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from corpusloom.pipelines.dedup.components import Cluster
+from corpusloom.pipelines.filters.pairs.entries import draw
 from corpusloom.pipelines.stages.select import group_decisions as meaning
 from corpusloom.pipelines.stages.select.steps import (
     CountDistinct,
     CountTokens,
+    DrawEntries,
     Judge,
     KeepOne,
     KeepOneOfNearDuplicates,
@@ -47,6 +49,7 @@ def heads_of(**fields: st.SearchStrategy[object]) -> st.SearchStrategy[Head]:
         "bands": st.lists(st.sampled_from("uvwxyz"), max_size=3).map(tuple),
         "paragraphs": st.lists(st.sampled_from("pqr"), max_size=4).map(tuple),
         "tokens": st.lists(st.sampled_from("lmnop"), max_size=4).map(tuple),
+        "entries": st.lists(st.sampled_from("efgh"), max_size=3, unique=True).map(tuple),
         "scores": st.dictionaries(st.sampled_from(("s", "t", "u")), VALUES),
     }
     return st.builds(Head, **usual | fields)
@@ -71,11 +74,13 @@ BY: tuple[meaning.By, ...] = ("key", "text_key", "image_key")
 def labelled(steps: Sequence[Step]) -> tuple[Step, ...]:
     """Return steps with unique labels, which a Beam pipeline needs.
 
-    Paragraphs are marked once and tokens are counted once, as in every recipe.
+    Paragraphs are marked once, tokens are counted once and entries are drawn once, as in every recipe.
     """
     once: list[Step] = []
     for step in steps:
-        if not isinstance(step, MarkFrequentParagraphs | CountTokens) or type(step) not in map(type, once):
+        if not isinstance(step, MarkFrequentParagraphs | CountTokens | DrawEntries) or type(step) not in map(
+            type, once
+        ):
             once.append(step)
     return tuple(dataclasses.replace(step, label=f"{number} {step.label}") for number, step in enumerate(once))
 
@@ -90,6 +95,7 @@ STEPS = st.lists(
             CountDistinct, st.just("count"), st.sampled_from(BY), st.sampled_from(BY), st.sampled_from(("count", "t"))
         ),
         st.just(CountTokens("tokens")),
+        st.builds(DrawEntries, st.just("entries"), st.integers(0, 3)),
     ),
     max_size=5,
 ).map(labelled)
@@ -134,6 +140,9 @@ def after(heads: Sequence[Head], step: Step) -> list[Head]:
             return [head for group in groups for head in meaning.count_distinct(group, step.of, step.score)]
         case CountTokens():
             return with_token_scores(heads)
+        case DrawEntries():
+            counts = Counter(entry for head in heads if meaning.is_kept(head) for entry in head.entries)
+            return [meaning.draw_entries(head, counts, step.seed) for head in heads]
 
 
 def with_token_scores(heads: Sequence[Head]) -> list[Head]:
@@ -192,9 +201,10 @@ def test_a_large_corpus_with_every_step_is_decided_alike(body: object, tmp_path:
             rank=str(rng.randrange(3)),
             text_key=str(rng.randrange(80)),
             image_key=str(rng.randrange(40)),
-            bands=tuple(str(rng.randrange(90)) for _ in range(2)),
+            bands=tuple(str(rng.randrange(200)) for _ in range(2)),
             paragraphs=tuple(str(rng.randrange(40)) for _ in range(3)),
             tokens=tuple(str(int(rng.expovariate(0.05))) for _ in range(rng.randrange(5))),
+            entries=tuple(sorted({str(rng.randrange(3)) for _ in range(rng.randrange(4))})),
             scores={name: rng.choice((0.0, 1.0, 2.0, float("nan"))) for name in "stu" if rng.random() < 0.7},
         )
         for _ in range(200)
@@ -204,16 +214,19 @@ def test_a_large_corpus_with_every_step_is_decided_alike(body: object, tmp_path:
         steps: tuple[Step, ...] = (
             CountDistinct("count", "text_key", "image_key", "images"),
             CountTokens("tokens"),
-            Judge("judge", (*order, Rule(reason="rare", score="token_rank", maximum=60.0))),
+            Judge("judge", (*order, Rule(reason="rare", score="token_rank", maximum=70.0))),
             KeepOne("one per text", "text_key", "duplicate_text"),
             KeepOneOfNearDuplicates("near", distinct=False),
             MarkFrequentParagraphs("mark", 2),
             KeepOne("one per set of images", "image_key", "duplicate_image_set"),
+            DrawEntries("entries", 1),
+            Judge("balance", (Rule(reason="frequent", score="entry_draw", maximum=0.5),)),
         )
         found = body(write_fragments(heads, tmp_path), steps, tmp_path / order[0].score)  # type: ignore[operator]
         assert list(map(repr, found)) == list(map(repr, decided(heads, steps)))
         assert {head.reason for head in found} == {
-            None, "few_s", "few_t", "few_u", "rare", "duplicate_text", "near_duplicate", "duplicate_image_set"
+            None, "few_s", "few_t", "few_u", "rare", "duplicate_text", "near_duplicate", "duplicate_image_set",
+            "frequent",
         }  # fmt: skip
 
 
@@ -337,6 +350,16 @@ def test_a_rejected_head_gets_the_scores_of_its_rarest_token_too() -> None:
     assert found == dataclasses.replace(gone, scores={"words": 3.0, "token_count": 3.0, "token_rank": 3.0})
 
 
-def test_what_is_written_has_no_bands_paragraphs_and_tokens() -> None:
-    one = head(bands=("b",), paragraphs=("p",), tokens=("t",), frequent_paragraphs=("p",), images=("i",))
-    assert meaning.without_keys(one) == dataclasses.replace(one, bands=(), paragraphs=(), tokens=())
+def test_a_kept_head_has_the_smallest_draw_of_its_entries() -> None:
+    one = head("k", entries=("a", "b"))
+    draws = [draw("k", "a", 9, 4), draw("k", "b", 2, 4)]
+    assert meaning.draw_entries(one, {"a": 9, "b": 2}, 4).scores == {"entry_draw": min(draws)}
+    gone = meaning.reject(one, Rejected("earlier"))
+    assert meaning.draw_entries(gone, {}, 4) == gone
+    assert meaning.draw_entries(head(), {}, 4) == head()
+
+
+def test_what_is_written_has_no_keys_that_only_select_needs() -> None:
+    keys = {"bands": ("b",), "paragraphs": ("p",), "tokens": ("t",), "entries": ("e",)}
+    one = head(**keys, frequent_paragraphs=("p",), images=("i",))
+    assert meaning.without_keys(one) == dataclasses.replace(one, bands=(), paragraphs=(), tokens=(), entries=())

@@ -42,6 +42,9 @@ def test_regions_carry_their_arrays() -> None:
     assert (sample.boxes.shape, sample.features.shape) == ((2, 4), (2, 8))
 
 
+ONE_FEATURE = npz(boxes=np.zeros((1, 4)), features=np.ones(1), class_probs=np.ones((1, 3)))
+
+
 @pytest.mark.parametrize(
     ("kind", "members", "reason"),
     [
@@ -57,6 +60,7 @@ def test_regions_carry_their_arrays() -> None:
         ("clips", {"txt": b"t"}, "missing_image"),
         ("regions", {"jpg": b"x", "txt": b"t", "regions.npz": b"PK"}, "bad_regions"),
         ("regions", {"jpg": b"x", "txt": b"t", "regions.npz": npz(boxes=np.zeros((1, 4)))}, "bad_regions"),
+        ("regions", {"jpg": b"x", "txt": b"t", "regions.npz": ONE_FEATURE}, "bad_regions"),
     ],
 )
 def test_members_that_do_not_make_a_sample_have_a_reason(kind: str, members: dict[str, bytes], reason: str) -> None:

@@ -15,6 +15,7 @@ from corpusloom.trainers.evaluation.batches import EvaluationSettings
 from corpusloom.trainers.jobs.dry_run import dry_run
 from corpusloom.trainers.jobs.evaluate import evaluate
 from corpusloom.trainers.jobs.train import run
+from corpusloom.trainers.stream.samples.typed import RegionsSample
 from corpusloom.trainers.training.config import load_config
 from corpusloom.trainers.vilbert.task import build_task, complete
 from tests.trainers.saved_weights import saved_weights
@@ -24,6 +25,7 @@ from tests.trainers.vilbert.downstream.worlds import (
     config,
     ground_truth_sample,
     questions_of,
+    region_sample,
     write_images,
     write_refcoco,
     write_vcr,
@@ -137,10 +139,34 @@ def test_images_that_the_dataset_lacks_are_counted_or_refused(tmp_path: Path) ->
         build_task(complete(some), {"regions": (write_images(tmp_path / "none", range(101, 111)), 1.0)})
 
 
+def _spoilt(image: int) -> RegionsSample:
+    """Return an image's sample; one in five has a feature that is not a number, and another one no region."""
+    sample = region_sample(image)
+    if image % 5 == 0:
+        sample.features[1, 0] = np.nan
+    if image % 5 == 1:
+        sample.boxes, sample.features, sample.class_probs = (
+            array[:0] for array in (sample.boxes, sample.features, sample.class_probs)
+        )
+    return sample
+
+
+def test_an_image_without_regions_counts_as_wrong_and_one_with_damaged_features_is_skipped(tmp_path: Path) -> None:
+    files = write_refcoco(tmp_path / "annotations", range(1, 11))
+    data = write_images(tmp_path / "regions", range(1, 11), _spoilt)
+    small = config("refcoco", files, "train.steps=6", "data.evaluate=train", "train.batch_size=16")
+    result = run("vilbert", small, [data], str(tmp_path / "run"))
+    assert (result.skipped.reasons.keys(), result.skipped_steps) == ({"bad_regions"}, 0)
+    assert (result.evaluation["skipped"], result.evaluation["accuracy_n"]) == (16, 64)
+    assert result.evaluation["accuracy_of_the_best_region"] == 48 / 64
+
+
 def test_settings_that_do_not_fit_are_refused(tmp_path: Path) -> None:
     files, held_out = annotations("vqa", tmp_path / "annotations")
     data = write_images(tmp_path / "regions", IMAGES)
     small = config("vqa", files, *held_out)
+    with pytest.raises(ConfigError, match=r"model\.answers is 7, and the annotations have 6 frequent answers"):
+        build_task(complete(config("vqa", files, *held_out, "model.answers=7")), {"one": (data, 1.0)})
     with pytest.raises(ConfigError, match="2 datasets, and the annotations of vqa are of one"):
         build_task(complete(small), {"one": (data, 1.0), "two": (data, 1.0)})
     with pytest.raises(ConfigError, match=r"^data\.annotations: no annotations"):

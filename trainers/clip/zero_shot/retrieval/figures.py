@@ -21,21 +21,31 @@ def retrieval(
     An image is a hit when any of its texts is among the first k, a text when its one image is. Wrong candidates of
     equal similarity rank first.
     """
-    own = torch.ones(len(texts), dtype=torch.long, device=texts.device)
     blocks = zip(texts.split(ROWS), image_of.split(ROWS), strict=True)
-    ranks = torch.cat([_image_ranks(*block, images) for block in blocks])
-    yield from recalls_of_ranks("image_retrieval_r", ranks, own, len(images), ks)
+    by_text = torch.cat([_image_ranks(*block, images) for block in blocks])
     numbers = torch.arange(len(images), device=images.device)
-    ranks = torch.cat(
+    by_image = torch.cat(
         [
             rank_of(block @ texts.T, image_of[None] == places[:, None])
             for block, places in zip(images.split(ROWS), numbers.split(ROWS), strict=True)
         ]
     )
-    yield from recalls_of_ranks("text_retrieval_r", ranks, image_of.bincount(minlength=len(images)), len(texts), ks)
-    yield "chance", 1 / len(images)
-    yield "n", float(len(texts))
-    yield "images", float(len(images))
+    yield from both_directions(by_text, by_image, image_of, ks)
+
+
+def both_directions(
+    by_text: Tensor, by_image: Tensor, image_of: Tensor, ks: Sequence[int] = (1, 5, 10)
+) -> Iterator[tuple[str, float]]:
+    """Yield the figures of `retrieval`, given the ranks of the right images per text, (M,), and texts per image, (N,).
+
+    `image_of` is the image of each text, (M,).
+    """
+    images, texts = len(by_image), len(by_text)
+    yield from recalls_of_ranks("image_retrieval_r", by_text, torch.ones_like(by_text), images, ks)
+    yield from recalls_of_ranks("text_retrieval_r", by_image, image_of.bincount(minlength=images), texts, ks)
+    yield "chance", 1 / images
+    yield "n", float(texts)
+    yield "images", float(images)
 
 
 def _image_ranks(texts: Tensor, image_of: Tensor, images: Tensor) -> Tensor:

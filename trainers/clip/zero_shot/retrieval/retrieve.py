@@ -56,6 +56,9 @@ class CaptionedImages(Protocol):
 
 def retrieve(model: CLIP, tokenizer: CaptionTokenizer, data: str, settings: EvaluationSettings) -> Figures:
     """Return the figures of retrieval in a dataset, a benchmark with captions, or a file in Karpathy's layout."""
+    if settings.annotations:
+        remedy = "give the file of captions as --data, and --images FOLDER"
+        raise ConfigError("a CLIP reads images, not annotated regions", where="--annotations", remedy=remedy)
     if data.lower().endswith(".json"):
         source: CaptionedImages = open_karpathy(data, settings.images, settings.split or "test")
         return retrieve_captioned(model, tokenizer, source, settings)

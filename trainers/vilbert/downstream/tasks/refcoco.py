@@ -18,6 +18,7 @@ from corpusloom.trainers.evaluation.batches import Figures
 from corpusloom.trainers.evaluation.figures import share
 from corpusloom.trainers.evaluation.finished import Measured
 from corpusloom.trainers.stream.samples.typed import RegionsSample
+from corpusloom.trainers.vilbert.data import image_size
 from corpusloom.trainers.vilbert.downstream.formats.expressions import Expression
 
 ENOUGH = 0.5
@@ -53,8 +54,7 @@ class RefCOCOTask:
 
         The image of the dataset may have another size than COCO's.
         """
-        count, described = min(len(sample.boxes), self.regions), sample.info["regions"]
-        sides = np.array([described["image_width"], described["image_height"]] * 2, np.float64)
+        count, sides = min(len(sample.boxes), self.regions), np.array(image_size(sample) * 2, np.float64)
         size = (annotation.width, annotation.height) * 2
         boxes, iou = np.zeros((self.regions, 4), np.float32), np.zeros(self.regions, np.float32)
         boxes[:count] = sample.boxes[:count] / sides

@@ -87,3 +87,11 @@ def test_bf16_changes_embeddings_by_rounding(tmp_path: Path) -> None:
 def test_images_without_captions_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="--images without a file of captions"):
         retrieve(small_clip(), small_tokenizer(), str(tmp_path), EvaluationSettings(images=str(tmp_path)))
+
+
+def test_annotations_are_of_a_vilbert() -> None:
+    settings = EvaluationSettings(annotations=("dataset_flickr30k.json",))
+    with pytest.raises(
+        ConfigError, match=r"^--annotations: .*give the file of captions as --data, and --images FOLDER"
+    ):
+        retrieve(small_clip(), small_tokenizer(), "regions", settings)

@@ -11,6 +11,7 @@ from corpusloom.trainers.evaluation.finished import Measured
 from corpusloom.trainers.vilbert.downstream.formats.questions import Question
 from corpusloom.trainers.vilbert.downstream.tasks.answers import AnswerVocabulary
 from corpusloom.trainers.vilbert.downstream.tasks.vqa import VQATask, soft_scores
+from tests.trainers.vilbert.downstream.worlds import region_sample
 
 VOCABULARY = AnswerVocabulary(("yes", "no", "red"))
 
@@ -21,6 +22,18 @@ def test_a_soft_score_is_the_official_accuracy(count: int, score: float) -> None
     found = soft_scores(answers, VOCABULARY)
     np.testing.assert_allclose(found, [score, 0, 0], atol=1e-6)
     assert vqa_accuracy("yes", answers) == pytest.approx(score)
+
+
+def test_a_question_whose_answers_are_outside_the_vocabulary_has_no_target_and_counts_as_wrong() -> None:
+    task = VQATask(AnswerVocabulary(("yes", "no")))
+    question = Question(0, "1", 1, "?", ("a zebra",) * 10, "a zebra", "other")
+    targets = task.targets(question, region_sample(1))["scores"]
+    assert targets.tolist() == [0.0, 0.0]
+    logits = torch.tensor([[2.0, 0.0]])
+    losses = task.losses(logits, {"scores": torch.from_numpy(targets)[None]})
+    torch.testing.assert_close(losses, torch.log1p(torch.tensor([2.0, 0.0]).exp()).sum()[None])
+    values = task.figures([question], Measured(task.measure(logits, {}))).values
+    assert (values["accuracy"], values["questions"]) == (0, 1)
 
 
 def test_the_loss_is_summed_over_answers() -> None:

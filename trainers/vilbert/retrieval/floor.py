@@ -10,7 +10,7 @@ from corpusloom.trainers.evaluation.batches import EvaluationSettings, read_all
 from corpusloom.trainers.evaluation.samples import dataset_source
 from corpusloom.trainers.evaluation.word_ridge import fit_word_ridge
 from corpusloom.trainers.stream.samples.typed import RegionsSample, TypedSample
-from corpusloom.trainers.vilbert.evaluate import retrieval
+from corpusloom.trainers.vilbert.retrieval.figures import retrieval
 
 PENALTY = 3_000.0
 """Weight of the squared coefficients for features of deviation 1; from 1,000 to 10,000 the demo's R@1 is .76 to .84."""

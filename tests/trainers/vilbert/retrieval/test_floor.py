@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from corpusloom.schemas.errors import ConfigError
-from corpusloom.trainers.vilbert.floor import floor_of_retrieval, mean_features
+from corpusloom.trainers.vilbert.retrieval.floor import floor_of_retrieval, mean_features
 from tests.trainers.datasets import coloured_pairs, write_pairs
 from tests.trainers.vilbert.region_pairs import region_sample, write_regions
 

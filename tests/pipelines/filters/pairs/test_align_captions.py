@@ -2,7 +2,7 @@
 
 import pytest
 
-from corpusloom.pipelines.filters.align_captions import (
+from corpusloom.pipelines.filters.pairs.align_captions import (
     CaptionConfig,
     measure_caption,
     rules,
