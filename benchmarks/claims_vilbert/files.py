@@ -9,7 +9,7 @@ from typing import Any
 from benchmarks.claims_vilbert.questions import CHOICES, QUESTIONS, choices, expressions, questions
 from benchmarks.claims_vilbert.world import HEIGHT, SHAPES, WIDTH, Scene
 
-ANNOTATORS, RIGHT = 10, 8
+ANNOTATORS, RIGHT = 10, 9
 """Answers to a question of VQA, and those of them that are right."""
 TRAIN, VAL = "train", "val"
 Splits = dict[str, Sequence[Scene]]

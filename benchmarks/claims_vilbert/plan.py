@@ -84,15 +84,19 @@ class Task:
     write: Callable[[Path, Splits], list[str]]
     """Writes its annotations in their original format."""
     exam_split: str
+    rows: int = 32
+    """Annotations of a batch."""
+    steps: float = 1.0
+    """Steps in those of `Size`."""
     settings: tuple[str, ...] = ()
 
 
 TASKS = {
     task.name: task
     for task in (
-        Task("vqa", files.write_vqa, "minval", ("data.min_answers=1",)),
-        Task("vcr", files.write_vcr, VAL),
-        Task("refcoco", files.write_refcoco, VAL),
+        Task("vqa", files.write_vqa, "minval", settings=("data.min_answers=1",)),
+        Task("vcr", files.write_vcr, VAL, rows=16),
+        Task("refcoco", files.write_refcoco, VAL, steps=0.5),
     )
 }
 
@@ -125,10 +129,10 @@ def write_world(size: Size, folder: Path) -> World:
     )  # fmt: skip
     named = folder / f"{size.pretraining}-{size.training}-{size.exam}"
     splits: Splits = {TRAIN: training, VAL: exam}
-    counts = {given.share: round(given.share * size.pretraining) for given in SHARES if given.share}
+    parts = {given.share: pretraining[: round(given.share * size.pretraining)] for given in SHARES if given.share}
     return World(
         pretraining, training, exam,
-        shares={share: write_dataset(pretraining[:count], named / f"captions-{count}") for share, count in counts.items()},
+        shares={share: write_dataset(part, named / f"captions-{len(part)}") for share, part in parts.items()},
         tasks=write_dataset([*training, *exam], named / "tasks"),
         exam_captions=write_dataset(exam, named / "exam"),
         annotations={name: task.write(named / name, splits) for name, task in TASKS.items()},
@@ -146,14 +150,14 @@ def task_run(task: Task, given: Pretrained, size: Size, world: World, init: Path
     """Return the fine-tuning of a pre-trained model, of which `init` is the run, or of random weights."""
     annotations = world.annotations[task.name]
     settings = (
-        *_common(world, size.task_steps),
+        *_common(world, round(task.steps * size.task_steps)),
         *given.settings,
         f"data.annotations={json.dumps(list(annotations))}",
         f"data.minval={QUESTIONS * size.exam}",
         *task.settings,
         "data.evaluate=off",
         "train.evaluate_every=off",
-        "train.batch_size=32",
+        f"train.batch_size={task.rows}",
         "train.lr=1e-3",
         "train.schedule=linear",
         "train.precision=fp32",

@@ -1,8 +1,9 @@
 """What is asked about a scene, with the right answers: questions, choices with rationales, and expressions."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -85,7 +86,7 @@ def choices(scene: Scene) -> Chosen:
     return Chosen(
         scene.things.index(thing),
         tuple(f"it is {colour}" for colour in (thing.colour, *others[: CHOICES - 1])),
-        tuple(f"the {size} one is on the {side}" for size, side in ((thing.size, thing.side), *wrong)),
+        tuple(f"the {size} {thing.shape} is on the {side}" for size, side in ((thing.size, thing.side), *wrong)),
     )
 
 
@@ -94,22 +95,26 @@ def expressions(scene: Scene) -> Iterator[tuple[int, str]]:
     rng = scene.rng(13)
     for at in rng.permutation(len(scene.things))[:EXPRESSIONS]:
         thing = scene.things[at]
-        others = [other for other in scene.things if other is not thing]
-        options = [thing.name]
-        options += [f"{thing.size} {thing.shape}"] * all((o.size, o.shape) != (thing.size, thing.shape) for o in others)
-        options += [f"{thing.shape} on the {thing.side}"] * all(
-            (o.side, o.shape) != (thing.side, thing.shape) for o in others
-        )
-        options += [f"{thing.size} {thing.colour} thing"] * all(
-            (o.size, o.colour) != (thing.size, thing.colour) for o in others
-        )
+        options = [thing.name, *(text for text, fits in _readings(scene, thing) if sum(map(fits, scene.things)) == 1)]
         yield int(at), options[int(rng.integers(len(options)))]
+
+
+def _readings(scene: Scene, thing: Thing) -> Iterator[tuple[str, Callable[[Thing], bool]]]:
+    """Yield expressions of an object without its full name, and whether one fits an object."""
+    yield f"{thing.size} {thing.shape}", lambda o: (o.size, o.shape) == (thing.size, thing.shape)
+    yield f"{thing.shape} on the {thing.side}", lambda o: (o.side, o.shape) == (thing.side, thing.shape)
+    yield f"{thing.size} {thing.colour} thing", lambda o: (o.size, o.colour) == (thing.size, thing.colour)
+    for other in scene.things:
+        if other.shape != thing.shape:
+            how = relation(thing, other)
+            yield f"{thing.shape} {how} the {other.name}", partial(_stands, shape=thing.shape, how=how, other=other)
+
+
+def _stands(thing: Thing, *, shape: str, how: str, other: Thing) -> bool:
+    return thing.shape == shape and relation(thing, other) == how
 
 
 def words() -> list[str]:
     """Return all words of captions, questions, choices and expressions."""
-    text = (
-        "a and the on of to is it there what colour how small or large one thing left right above below yes no ? "
-        "in picture"
-    )
+    text = "a and the on of to is it there what colour how small or large thing left right above below yes no ?"
     return [*text.split(), *COLOURS, *SHAPES]

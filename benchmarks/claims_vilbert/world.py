@@ -14,8 +14,8 @@ from corpusloom.pipelines.demo import drawing
 
 WIDTH, HEIGHT, CELL = 400, 300, 100
 """Sides of a picture and of a cell of its grid in pixels."""
-COLOURS = tuple(drawing.COLOURS)
-SHAPES = ("circle", "square", "triangle", "star", "heart", "ring")
+COLOURS = ("red", "yellow", "green", "blue")
+SHAPES = ("circle", "triangle", "star", "ring")
 SIZES = {"small": 44, "large": 84}
 """Size -> side of the box in pixels."""
 FEATURES = 64
@@ -123,8 +123,8 @@ def make_scene(number: int) -> Scene:
 
 
 def _draw_names(rng: np.random.Generator) -> list[tuple[str, str]]:
-    """Return different pairs of three colours and four shapes."""
-    colours, shapes = rng.permutation(len(COLOURS))[:3], rng.permutation(len(SHAPES))[:4]
+    """Return different pairs of three colours and any shapes."""
+    colours, shapes = rng.permutation(len(COLOURS))[:3], rng.permutation(len(SHAPES))
     pairs = [(COLOURS[colour], SHAPES[shape]) for colour in colours for shape in shapes]
     return [pairs[at] for at in rng.permutation(len(pairs))[: int(rng.integers(4, 7))]]
 
