@@ -58,6 +58,7 @@ two-hosts: $(STAMP) ## Run a build over two network namespaces with a Beam worke
 
 real: $(STAMP) ## Scrape and build from two real websites, served on loopback from Debian packages, and compare with wget
 	$(BIN)/python -m benchmarks.real --out .real $(REAL_FLAGS)
+	$(BIN)/python -m benchmarks.openclipart
 
 bench-extract: $(STAMP) ## Compare extraction with other extractors (WCXB=FOLDER PEERS=PYTHON OBELICS=CHECKOUT FOLDS=FOLDER)
 	$(BIN)/python -m benchmarks.extract $(if $(WCXB),--wcxb $(WCXB)) $(if $(FOLDS),--folds $(FOLDS)) \

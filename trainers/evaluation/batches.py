@@ -113,6 +113,8 @@ class Figures:
     """End of a name -> content of a file that is written beside the result: outputs as a benchmark takes them."""
     thumbnails: Callable[[set[int], int], Mapping[int, str]] | None = None
     """(numbers of images, pixels per side) -> number -> thumbnail as a data: URI; None if there are no pictures."""
+    page: Callable[[str, str], str] | None = None
+    """(title, checkpoint) -> the HTML page of this evaluation; None if it has none but that of a classification."""
 
 
 Evaluation = Callable[[Any, Any, str, EvaluationSettings], Figures]

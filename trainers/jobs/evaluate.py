@@ -21,6 +21,8 @@ from corpusloom.trainers.training.config import FAMILIES
 from corpusloom.trainers.training.hub.folders import is_model_folder, read_folder
 from corpusloom.trainers.training.observe.heartbeat import watched_session
 
+PAGES = (("clip", "zero-shot"), ("clip", "linear-probe"), ("vilbert", "retrieval"))
+"""Family and evaluation of which there is a page."""
 PARTIAL = ".partial"
 """End of the name of the folder in which a file's finished batches are kept until the file is written."""
 
@@ -82,14 +84,17 @@ def evaluate(
 
     `kind` is an evaluation of the model's family. With `out` the result is written there as JSON, and batches that are
     finished are kept beside it until then, so that the same call resumes an evaluation that was killed. With `html` a
-    page with the pictures of a classification is written there. Under torchrun every rank calls this and gets the
-    result; rank 0 writes it. With `interpolation` the weights are first mixed with those of another model.
+    page is written there: the pictures of a classification, or regions and captions of a ViLBERT's retrieval. Under
+    torchrun every rank calls this and gets the result; rank 0 writes it. With `interpolation` the weights are first
+    mixed with those of another model.
     """
     settings, family = replace(settings or EvaluationSettings(), writes=out is not None), family_of(path)
     known = registry.evaluations(family)
     if kind not in known:
         options = ", ".join(f"{name} for {other}" for other in FAMILIES for name in registry.evaluations(other))
         raise ConfigError(f"no {kind} evaluation of a {family}", where="loom eval", remedy=f"there are {options}")
+    if html is not None and (family, kind) not in PAGES:
+        raise ConfigError(f"{kind} of a {family} has no page", where="--html", remedy="leave --html out")
     if out is not None and storage.is_local(out):
         settings = replace(settings, partial=_partial_folder(out, kind, path, data, settings, interpolation))
     with watched_session(device) as place:
@@ -111,7 +116,11 @@ def evaluate(
             files=() if out is None else tuple(f"{out.removesuffix('.json')}.{name}" for name in found.files),
         )
         if html is not None and distributed.rank() == 0:
-            write_page(html, PicturePage(data.rstrip("/").rsplit("/", 1)[-1], kind, path), found)
+            title = data.rstrip("/").rsplit("/", 1)[-1]
+            if found.page is None:
+                write_page(html, PicturePage(title, kind, path), found)
+            else:
+                storage.write_bytes(html, found.page(title, path).encode())
         if out is not None and distributed.rank() == 0:
             for name, content in zip(result.files, found.files.values(), strict=True):
                 storage.write_bytes(name, content)

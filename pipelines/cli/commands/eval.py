@@ -23,13 +23,13 @@ TASK_KINDS = ("vqa", "vcr", "refcoco")
 """Evaluations of a ViLBERT that was trained for a task."""
 KINDS_OF = {
     "images": (*PICTURE_KINDS, "retrieval"),
-    "classes": (*PICTURE_KINDS, "few-shot"),
+    "classes": (*PICTURE_KINDS, "few-shot", "retrieval"),
     "templates": ("zero-shot",),
     "split": ("zero-shot", "retrieval", "few-shot", *TASK_KINDS),
     "annotations": ("retrieval", *TASK_KINDS),
     "ground_truth": ("vcr",),
     "benchmark": ("few-shot",),
-    "html": PICTURE_KINDS,
+    "html": (*PICTURE_KINDS, "retrieval"),
     "pool": ("few-shot",),
 }
 """Flag -> evaluations that have it."""
@@ -47,6 +47,7 @@ class Command:
       loom eval zero-shot --checkpoint runs/clip --data evaluation/imagenet --templates prompts.txt
       loom eval linear-probe --checkpoint runs/clip --images animals
       loom eval retrieval --checkpoint runs/clip --data dataset_flickr30k.json --images flickr30k-images
+      loom eval retrieval --checkpoint runs/vilbert --data data/regions-val --html retrieval.html
       loom eval retrieval --checkpoint runs/vilbert --data data/regions --annotations dataset_flickr30k.json
       loom eval few-shot --checkpoint runs/flamingo --data data/pairs-val --shots 0 4 8 --seeds 3 --out captions.json
       loom eval few-shot --checkpoint runs/flamingo --data pets-val --pool pets --rices --classes pets.txt --ensemble 6
@@ -77,7 +78,7 @@ class Command:
     classes: Annotated[str | None, tyro.conf.arg(metavar="FILE|DATASET")] = None
     """With --images: class names, one per line, with synonyms between commas; or JSON; or a dataset, whose most
     frequent short captions are the classes. few-shot: the captions are names of classes, and the likeliest class is
-    chosen."""
+    chosen. retrieval with --html: names of the detector's classes, one per line in their order."""
     templates: Annotated[str | None, tyro.conf.arg(metavar="none|photo|FILE")] = None
     """zero-shot: templates of texts about a class, one per line, {c} for the class. photo: a bundled ensemble, the
     default with --images. none: the class name alone. A benchmark has its own."""
@@ -91,7 +92,8 @@ class Command:
     """vcr: the dataset of the regions of ground-truth boxes; if not given, data.ground_truth of the training."""
     html: Annotated[str | None, tyro.conf.arg(metavar="FILE")] = None
     """zero-shot, linear-probe: write a page with the pictures and their best classes. With --images, KIND.html or the
-    name of --out with .html is the default."""
+    name of --out with .html is the default. retrieval by a ViLBERT: a page with regions, masked words and regions,
+    attention, right and wrong retrievals."""
     set: Annotated[tuple[str, ...], tyro.conf.arg(metavar="KEY=VALUE")] = ()
     """New paths of frozen parts that moved: model.vision.checkpoint=PATH ..."""
     interpolate: Annotated[str | None, tyro.conf.arg(metavar="INITIAL:ALPHA")] = None
@@ -212,6 +214,8 @@ class Command:
         pictures = self.kind in PICTURE_KINDS
         if pictures and self.classes is not None and self.images is None:
             raise ConfigError("--classes without --images", remedy="a benchmark has its own: leave --classes out")
+        if self.kind == "retrieval" and self.classes is not None and self.html is None:
+            raise ConfigError("--classes without --html", remedy="retrieval names them on its page: give --html")
         if pictures and self.data is not None and self.images is not None:
             raise ConfigError("--data and --images are both given", remedy="give one of them")
         found = self.data or (self.images if pictures else None)

@@ -139,6 +139,30 @@ def test_a_vilbert_ranks_images_by_captions(tmp_path: Path) -> None:
     assert exported["r1"] == figures["r1"]
 
 
+def test_a_vilberts_retrieval_has_a_page_with_the_names_of_region_classes(tmp_path: Path) -> None:
+    data, page = write_regions(tmp_path / "regions", 12), tmp_path / "page.html"
+    run("vilbert", vilbert_config("train.steps=1", "train.warmup=0"), [data], str(tmp_path / "run"))
+    names = tmp_path / "names.txt"
+    names.write_text("".join(f"thing {number}\n" for number in range(12)))
+    settings = EvaluationSettings(limit=5, classes=str(names))
+    found = evaluation.evaluate("retrieval", str(tmp_path / "run"), data, settings, html=str(page))
+    html = page.read_text()
+    assert (found.figures["n"], html.count('<section class="sample"')) == (5, 5)
+    assert html.count('<section class="ranking') == 5
+    assert f"retrieval with {tmp_path / 'run'}, two streams" in html
+    assert "thing 3" in html
+    names.write_text("one\n")
+    with pytest.raises(ConfigError, match="1 names, and the model has 12 region classes"):
+        evaluation.evaluate("retrieval", str(tmp_path / "run"), data, settings)
+
+
+def test_an_evaluation_without_a_page_refuses_one_before_it_begins(clip: str, pairs: str, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    with pytest.raises(ConfigError, match=r"--html: retrieval of a clip has no page .leave --html out"):
+        evaluation.evaluate("retrieval", clip, pairs, EvaluationSettings(), html=str(page))
+    assert not page.exists()
+
+
 def test_a_flamingo_is_asked_with_as_many_shots_as_configured(flamingo: str, pairs: str) -> None:
     figures = evaluate("few-shot", flamingo, pairs, limit=4, shots=(1,))
     assert (figures["n"], figures["caption_word_f1_n"], figures["shots"]) == (4, 4, 1)

@@ -12,7 +12,7 @@ def render_page(template: str, **values: Any) -> str:
         autoescape=True,
         trim_blocks=True,
         undefined=jinja2.StrictUndefined,
-        finalize=lambda value: visible(value) if isinstance(value, str) else value,
+        finalize=lambda value: visible(value) if isinstance(value, str) and not hasattr(value, "__html__") else value,
     )
     return environment.get_template(template).render(**values)
 

@@ -175,7 +175,11 @@ def test_a_page_of_pictures_is_written_beside_the_result(asked: list[Any], flags
         (["few-shot", "--data", "x", "--benchmark", "coco", "--pool", "y"], "--pool or --classes with --benchmark"),
         (["retrieval", "--data", "x", "--benchmark", "coco"], "--benchmark belongs to few-shot"),
         (["few-shot", "--data", "x", "--images", "y"], "--images belongs to zero-shot, linear-probe, retrieval"),
-        (["retrieval", "--data", "x", "--html", "y"], "--html belongs to zero-shot, linear-probe, not to retrieval"),
+        (
+            ["few-shot", "--data", "x", "--html", "y"],
+            "--html belongs to zero-shot, linear-probe, retrieval, not to few",
+        ),
+        (["retrieval", "--data", "x", "--classes", "y"], "--classes without --html .retrieval names them on its page"),
         (
             ["linear-probe", "--images", "x", "--templates", "y"],
             "--templates belongs to zero-shot, not to linear-probe",

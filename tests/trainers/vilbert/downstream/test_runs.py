@@ -52,7 +52,7 @@ def annotations(task: str, folder: Path) -> tuple[list[str], list[str]]:
 def test_a_head_learns_a_small_world_and_its_choices_are_written(task: str, tmp_path: Path) -> None:
     files, held_out = annotations(task, tmp_path / "annotations")
     data = write_images(tmp_path / "regions", IMAGES)
-    steps = {"vqa": 60, "vcr": 150, "refcoco": 140}[task]
+    steps = {"vqa": 60, "vcr": 100, "refcoco": 140}[task]
     small = config(task, files, *held_out, f"train.steps={steps}", "train.checkpoint_every=1000")
     figures = run("vilbert", small, [data], str(tmp_path / "run")).evaluation
     accuracy = {"vqa": "accuracy", "vcr": "q_to_ar", "refcoco": "accuracy"}[task]
@@ -137,6 +137,18 @@ def test_images_that_the_dataset_lacks_are_counted_or_refused(tmp_path: Path) ->
     assert "40 of 100 annotations are left out: the dataset lacks image 31, ..." in task.notes
     with pytest.raises(InputError, match=r"none: has no sample of image 1, nor of any other .*give regions of these"):
         build_task(complete(some), {"regions": (write_images(tmp_path / "none", range(101, 111)), 1.0)})
+
+
+def test_refcoco_has_ground_truth_boxes_in_training_alone(tmp_path: Path) -> None:
+    files = write_refcoco(tmp_path / "annotations", range(1, 5))
+    data = write_images(tmp_path / "regions", range(1, 5))
+    boxes = write_images(tmp_path / "boxes", range(1, 5), ground_truth_sample)
+    small = config("refcoco", files, f"data.ground_truth={boxes}", "train.steps=1", "data.evaluate=train")
+    batch = next(build_task(small, {"regions": (data, 1.0)}).stream)
+    assert batch["is_region"].sum(1).tolist() == [6] * 16
+    assert (batch["iou"][:, 4:] == 1).sum() == (batch["iou"][:, :4].amax(1) == 1).sum() / 2  # two of four quarters
+    figures = run("vilbert", small, [data], str(tmp_path / "run")).evaluation
+    assert figures["accuracy_chance"] == 1 / 4  # of the four detected regions
 
 
 def _spoilt(image: int) -> RegionsSample:

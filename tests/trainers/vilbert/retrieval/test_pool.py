@@ -11,7 +11,7 @@ from corpusloom.trainers.evaluation.figures import NotFiniteError
 from corpusloom.trainers.vilbert.retrieval.captioned import read_captioned
 from corpusloom.trainers.vilbert.retrieval.pool import RetrievalTools, retrieve_captioned, retrieve_samples
 from corpusloom.trainers.vilbert.tokenizer import SPECIAL, make_tokenizer
-from tests.trainers.vilbert.region_pairs import COLOURS, SHAPES, write_regions
+from tests.trainers.vilbert.region_pairs import COLOURS, SHAPES, region_sample, write_regions
 from tests.trainers.vilbert.retrieval.caption_files import write_karpathy
 from tests.trainers.vilbert.small import small_model
 
@@ -60,3 +60,19 @@ def test_a_model_whose_scores_are_not_finite_is_refused(tmp_path: Path) -> None:
         model.alignment.bias.fill_(torch.nan)
     with pytest.raises(NotFiniteError, match="scores of 3 of 3 captions are not finite"):
         retrieve_samples(model, TOOLS, [data], ONE)
+
+
+def test_the_page_shows_the_captions_of_a_file_with_their_own_images(tmp_path: Path) -> None:
+    data = write_regions(tmp_path / "regions", 4)
+    captions = {number: [f"a red disc {number}", f"the ring {number}"] for number in range(4)}
+    captioned = read_captioned([write_karpathy(tmp_path / "dataset.json", range(4), captions=captions)], None)
+    found = retrieve_captioned(small_model(), TOOLS, data, captioned, ONE)
+    assert found.page is not None
+    html = found.page("regions", "runs/vilbert")
+    assert "8 of 8 captions" in html
+    assert "<span>image retrieval R@1</span>" in html
+    for number in range(4):  # the boxes beside both captions are those of the image with this number
+        left = f'<rect x="{region_sample(number).boxes[0, 0]:.1f}"'
+        parts = [part for part in html.split('<section class="sample"')[1:] if f"{number}</bdi></h3>" in part]
+        assert len(parts) == 2
+        assert all(left in part for part in parts)
