@@ -42,6 +42,14 @@ def _with_cleaned(table: pa.Table) -> pa.Table:
     return _with_empty(table, "cleaned", before="language")
 
 
+def _with_columns(table: pa.Table) -> pa.Table:
+    """Return pairs of version 2, which had no further columns, as pairs of version 3."""
+    kind = data_type(dict[str, str])
+    empty = pa.array([[]] * table.num_rows, kind)
+    at = table.schema.get_field_index("language")
+    return table.add_column(at, pa.field("columns", kind, nullable=False), empty)
+
+
 def _with_tokens_and_entries(table: pa.Table) -> pa.Table:
     """Return heads of version 1, which had neither, as heads of version 2; columns that are not read stay away."""
     if "frequent_paragraphs" not in table.column_names:
@@ -71,6 +79,7 @@ UPGRADES: dict[tuple[str, int], Callable[[pa.Table], pa.Table]] = {
     ("ImageFacts", 1): _measured_alike,
     ("ImageRecord", 1): _add_policy,
     ("Pair", 1): _with_cleaned,
+    ("Pair", 2): _with_columns,
     ("SidecarRow", 1): _add_crc32c,
 }
 """(record name, version) -> the function that converts a table of that version to the next one."""

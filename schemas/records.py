@@ -72,7 +72,7 @@ class Page:
 class Pair:
     """An image URL and one text for it; `parent` is the key of the page."""
 
-    VERSION: ClassVar[int] = 2
+    VERSION: ClassVar[int] = 3
     key: str
     parent: str
     page_url: str
@@ -82,6 +82,8 @@ class Pair:
     """Source of the text: alt_text, caption, title or page_title; caption for a row of a list."""
     cleaned: tuple[str, ...] = ()
     """Kinds of text that were removed: html_tags, html_entities, control_characters."""
+    columns: dict[str, str] = field(default_factory=dict)
+    """Further columns of the list that the pair is from: name -> value as text."""
     language: str | None = None
     scores: dict[str, float] = field(default_factory=dict)
     license: str | None = None

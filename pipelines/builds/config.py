@@ -10,7 +10,7 @@ from corpusloom.pipelines.engine.metrics import Measures
 from corpusloom.pipelines.engine.runners import Profile
 from corpusloom.pipelines.net.config import FetchConfig
 from corpusloom.pipelines.recipes.recipe import Recipe
-from corpusloom.pipelines.store.lists.list_config import ListConfig
+from corpusloom.pipelines.store.lists.list_config import PairListConfig
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.schemas.layout import check_shards
 from corpusloom.schemas.manifest import Manifest
@@ -34,7 +34,7 @@ class BuildOptions:
     """Resolve revisit records that refer to other WARCs of this build; if the set changes, all WARCs are read again."""
     lists: Annotated[tuple[str, ...], tyro.conf.arg(name="list", metavar="PATH")] = ()
     """Lists of image URLs (.parquet, .csv, .tsv, .jsonl, .txt) in place of WARCs."""
-    columns: ListConfig = dataclasses.field(default_factory=ListConfig)
+    columns: PairListConfig = dataclasses.field(default_factory=PairListConfig)
     """Columns of the lists."""
     from_img2dataset: Annotated[tuple[str, ...], tyro.conf.arg(metavar="FOLDER")] = ()
     """Folders that img2dataset wrote (files, webdataset or parquet); their images are used instead of fetching."""

@@ -7,7 +7,7 @@ from corpusloom.pipelines.recipes.recipe import Recipe
 from corpusloom.pipelines.stages.kinds.registry import kind_of
 from corpusloom.pipelines.store import img2dataset
 from corpusloom.pipelines.store.lists.checks import check_lists
-from corpusloom.pipelines.store.lists.list_config import ListConfig
+from corpusloom.pipelines.store.lists.list_config import PairListConfig
 from corpusloom.pipelines.store.stages import StageReport
 from corpusloom.pipelines.store.warc.reading import read_paths
 from corpusloom.schemas import storage
@@ -73,7 +73,7 @@ def inputs_of(
     warcs: tuple[str, ...],
     lists: tuple[str, ...] = (),
     folders: tuple[str, ...] = (),
-    columns: ListConfig,
+    columns: PairListConfig,
 ) -> list[FileEntry]:
     """Return the inputs of a build: WARCs, URL lists or folders of img2dataset."""
     if sum(map(bool, (warcs, lists, folders))) > 1:
@@ -86,13 +86,20 @@ def inputs_of(
         for warning in check_lists(paths, columns):
             logger.warning(warning)
         for folder in folders:
-            img2dataset.check_columns(folder)
+            img2dataset.check_columns(folder, columns.kept)
         return list_inputs(paths, folders)
+    if recipe.filters.columns is not None and recipe.filters.columns.bounds:
+        raise ConfigError("pages have no columns", where="filters.columns.bounds", remedy="give lists, or leave it out")
     return warc_inputs(warcs)
 
 
-def check_kind(recipe: Recipe, lists: tuple[str, ...], columns: ListConfig) -> None:
+def check_kind(recipe: Recipe, lists: tuple[str, ...], columns: PairListConfig) -> None:
     """Raise ConfigError for lists that the recipe cannot use, before anything runs."""
+    bounded = () if recipe.filters.columns is None else recipe.filters.columns.columns
+    lacking = [name for name in bounded if name not in columns.kept]
+    if lacking:
+        what = f"bounds the column {lacking[0]}, which is not kept"
+        raise ConfigError(what, where="filters.columns.bounds", remedy=f"--keep-columns {' '.join(bounded)}")
     if not kind_of(recipe).takes_lists:
         raise ConfigError(f"{recipe.name} is made of web pages", where="--list, --from-img2dataset", remedy="use align")
     if lists and columns.caption_column is None:

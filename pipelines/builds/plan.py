@@ -54,7 +54,7 @@ class Planner:
         """
         config = self.config
         read: dict[str, Any] = {"recipe": read_by(self.recipe), "limit": config.limit}
-        read |= {"columns": dataclasses.asdict(config.columns)} if config.lists else {}
+        read |= {"columns": dataclasses.asdict(config.columns)} if config.lists or config.columns.kept else {}
         read |= {"digests": "checked"} if config.verify_digests else {}
         read |= {"revisits": "across WARCs"} if config.resolve_revisits else {}
         return read | ({"store": config.store} if config.from_img2dataset else {})

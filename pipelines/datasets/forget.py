@@ -25,7 +25,7 @@ from corpusloom.pipelines.stages.select.decisions import decisions, wanted_urls
 from corpusloom.pipelines.store import lineage, tombstones
 from corpusloom.pipelines.store.dataset import folder as store_dataset
 from corpusloom.pipelines.store.images.store import ImageStore
-from corpusloom.pipelines.store.lists.list_config import ListConfig
+from corpusloom.pipelines.store.lists.list_config import PairListConfig
 from corpusloom.pipelines.store.stages import Stage, carry_over, read_report
 from corpusloom.pipelines.store.tombstones import Tombstones
 from corpusloom.schemas import arrow, identity, layout, storage
@@ -104,7 +104,7 @@ def read_config(dataset: str) -> BuildConfig:
     if values is None:
         raise InputError("does not record the build's configuration", where=path, remedy="build the dataset again")
     recipe = from_json(values.pop("recipe"), where=path)
-    columns = arrow.from_plain(ListConfig, values.pop("columns", {}))
+    columns = arrow.from_plain(PairListConfig, values.pop("columns", {}))
     values = {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
     return BuildConfig(recipe=recipe, out=dataset, fetch=FetchConfig(contact=None), columns=columns, **values)
 

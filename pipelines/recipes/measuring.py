@@ -20,7 +20,7 @@ from corpusloom.pipelines.filters import (
     pii,
 )
 from corpusloom.pipelines.filters.boilerplate import DroppedBlock
-from corpusloom.pipelines.filters.pairs import align_captions, entries, entry_matching
+from corpusloom.pipelines.filters.pairs import align_captions, columns, entries, entry_matching
 from corpusloom.pipelines.filters.pairs.entry_matching import EntryMatcher, read_entries
 from corpusloom.pipelines.filters.text import ngrams, text_filter, words
 from corpusloom.pipelines.filters.text.text_filter import Text, WordLists
@@ -138,6 +138,7 @@ def measure_pair(pair: Pair, recipe: Recipe) -> Scores:
         **align_captions.measure_caption(pair.text, known=load_word_lists(recipe).tokens),
         **language.language_scores(code, score, wanted),
         **image_rules.measure_url(pair.image_url),
+        **columns.column_scores(pair.columns),
         **found,
     }
 
@@ -238,7 +239,7 @@ def measured_by(recipe: Recipe) -> dict[str, Any]:
     modules = {"words": words, "ngrams": ngrams, "text": text_filter, "exact": exact}
     shared = {"measuring": VERSION, **{name: module.VERSION for name, module in modules.items()}}
     if recipe.kind != "interleaved":
-        filters = {"captions": align_captions, "language": language, "images": image_rules}
+        filters = {"captions": align_captions, "columns": columns, "language": language, "images": image_rules}
         captions = recipe.filters.captions or align_captions.CaptionConfig()
         return {
             "shared": shared,

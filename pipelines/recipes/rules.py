@@ -29,8 +29,9 @@ from corpusloom.pipelines.filters.gopher_repetition import RepetitionConfig
 from corpusloom.pipelines.filters.image_rules import ImageConfig
 from corpusloom.pipelines.filters.language import LanguageConfig
 from corpusloom.pipelines.filters.obelics import ObelicsConfig
-from corpusloom.pipelines.filters.pairs import align_captions, entries
+from corpusloom.pipelines.filters.pairs import align_captions, columns, entries
 from corpusloom.pipelines.filters.pairs.align_captions import CaptionConfig
+from corpusloom.pipelines.filters.pairs.columns import ColumnsConfig
 from corpusloom.pipelines.filters.pairs.entries import EntriesConfig
 from corpusloom.pipelines.filters.pii import PiiConfig
 from corpusloom.pipelines.filters.text.text_filter import INTERLEAVED, TextFilter, block_filter, text_filter
@@ -89,6 +90,8 @@ class FilterSet:
     """Rules for the text of a pair."""
     entries: EntriesConfig | None = block_filter(entries, PAIRS)
     """Entries of a metadata list that a pair's text must have, and the balance between them."""
+    columns: ColumnsConfig | None = block_filter(columns, PAIRS)
+    """Bounds on numbers that a list holds beside its pairs."""
     images: ImageConfig = field(default_factory=ImageConfig, metadata={"kinds": WEB})
     """Rules for each image."""
 

@@ -4,7 +4,7 @@ A list or a shard of img2dataset is one unit of work; each row gets one verdict.
 the image store, so that the images stage does not fetch them.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from itertools import islice
@@ -28,7 +28,7 @@ from corpusloom.pipelines.store.images.outcomes import FetchedImage, ImageUrl
 from corpusloom.pipelines.store.images.packs import PackWriter
 from corpusloom.pipelines.store.images.store import ImageStore
 from corpusloom.pipelines.store.ledger import Ledger
-from corpusloom.pipelines.store.lists.list_config import ListConfig
+from corpusloom.pipelines.store.lists.list_config import PairListConfig
 from corpusloom.pipelines.store.lists.list_rows import BadRow, read_list
 from corpusloom.pipelines.store.tombstones import Tombstones, is_taken_down
 from corpusloom.schemas import identity
@@ -47,7 +47,7 @@ class RowsConfig:
     """Folder of the stage."""
     kind: Kind
     recipe: Recipe
-    columns: ListConfig
+    columns: PairListConfig
     images: ImagesConfig
     """Configuration of the image store that img2dataset's images are put into."""
     limit: int | None = None
@@ -66,6 +66,8 @@ class Row:
     """Number of the row in a list, or key in a shard of img2dataset."""
     url: str
     caption: str | None
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """Further column -> its value as text."""
     image: bytes | None = None
     """Image that img2dataset fetched."""
     verdict: Rejected | Dead | None = None
@@ -79,18 +81,18 @@ class Row:
 def read_rows(path: str, config: RowsConfig) -> Iterator[Row]:
     """Yield every row of an input."""
     if config.kind == "img2dataset":
-        for sample in img2dataset.read_shard(path):
+        for sample in img2dataset.read_shard(path, config.columns.kept):
             yield Row(
-                sample.key, sample.url, sample.caption, sample.image, sample.verdict,
+                sample.key, sample.url, sample.caption, sample.columns, sample.image, sample.verdict,
                 message="; ".join(f"{name}: the Parquet has {value!r}" for name, value in sample.differences.items()),
                 remarks=tuple(sample.differences),
             )  # fmt: skip
         return
     for row in read_list(path, config.columns):
         if isinstance(row, BadRow):
-            yield Row(str(row.number), row.text, None, None, row.verdict, row.place)
+            yield Row(str(row.number), row.text, None, verdict=row.verdict, message=row.place)
         else:
-            yield Row(str(row.number), row.url, row.caption)
+            yield Row(str(row.number), row.url, row.caption, row.columns)
 
 
 def extract_rows(item: InputFile, config: RowsConfig, blocklist: Blocklist | None) -> tuple[StageCounts, ...]:
@@ -108,7 +110,7 @@ def extract_rows(item: InputFile, config: RowsConfig, blocklist: Blocklist | Non
         ledger.provenance.append(_provenance(item, row, key))
         if refused is None:
             ledger.remark("record", row.remarks)
-            pair, head = pairs.make_pair(row.url, caption, TEXT_SOURCE, key, "", config.recipe)
+            pair, head = pairs.make_pair(row.url, caption, TEXT_SOURCE, key, "", config.recipe, columns=row.columns)
             fragments.add([(pair, head)])
             if row.image is not None and not is_taken_down(pair, config.tombstones):
                 packs = packs or _pack_writer(item, index, config.images, blocklist)

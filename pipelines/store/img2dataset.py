@@ -13,7 +13,7 @@ import hashlib
 import json
 import re
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import IO, Any
@@ -21,6 +21,7 @@ from typing import IO, Any
 import pyarrow as pa
 
 from corpusloom.pipelines.store.lists.checks import check_types
+from corpusloom.pipelines.store.lists.kept_columns import kept_columns
 from corpusloom.schemas import storage, tables
 from corpusloom.schemas.errors import InputError, LoomError, raise_shortage
 from corpusloom.schemas.layout import decode_text
@@ -47,6 +48,8 @@ class Img2datasetRow:
     caption: str | None
     image: bytes | None
     verdict: Rejected | Dead | None = None
+    columns: dict[str, str] = field(default_factory=dict)
+    """Further column of the Parquet -> its value as text."""
     differences: dict[str, str] = field(default_factory=dict)
     """`caption_differs`, `url_differs` -> beginning of the value in the Parquet, if that beside the image differs."""
 
@@ -71,14 +74,21 @@ def _stems(names: list[str], inner: str, folder: str) -> list[str]:
     return stems
 
 
-def check_columns(folder: str) -> None:
-    """Raise InputError if the URLs or captions in the Parquet of a folder's first whole shard are not text."""
+def check_columns(folder: str, kept: Sequence[str] = ()) -> None:
+    """Raise InputError if the first whole Parquet of a folder has URLs or captions that are not text, or lacks columns.
+
+    `kept` are the further columns that it must have.
+    """
     for stem in list_shards(folder):
         try:
             with tables.open_parquet(f"{stem}.parquet") as file:
                 schema = file.schema_arrow
         except LoomError:  # a killed run leaves such shards; their outcome is damaged_shard
             continue
+        for name in kept:
+            if name not in schema.names:
+                remedy = f"its columns are {', '.join(schema.names[:20])}"
+                raise InputError(f"no column {name!r}", where=f"{stem}.parquet", remedy=remedy)
         check_types(f"{stem}.parquet", [name for name in ("url", "caption") if name in schema.names], schema)
         return
 
@@ -108,15 +118,18 @@ def _belongs(name: str, stem: str) -> bool:
     return name in (f"{stem}.parquet", f"{stem}.tar") or name.startswith(f"{stem}/")
 
 
-def read_shard(stem: str) -> Iterator[Img2datasetRow]:
-    """Yield each input row of a shard once: rows with an image in the order of the images, then the others."""
-    rows, damage = _rows(stem)
+def read_shard(stem: str, kept: Sequence[str] = ()) -> Iterator[Img2datasetRow]:
+    """Yield each input row of a shard once: rows with an image in the order of the images, then the others.
+
+    `kept` are further columns of the Parquet to read.
+    """
+    rows, damage = _rows(stem, kept)
     if rows is None:
-        yield from _read_images_of_parquet(stem)
+        yield from _read_images_of_parquet(stem, kept)
         return
     try:
         for key, fields in _samples(stem):
-            yield _sample(key, rows.pop(key, None), fields)
+            yield _sample(key, rows.pop(key, None), fields, kept)
     except (tarfile.TarError, EOFError, OSError) as error:
         raise_shortage(error, stem)
         damage = str(error)
@@ -129,7 +142,7 @@ def read_shard(stem: str) -> Iterator[Img2datasetRow]:
         )
 
 
-def _rows(stem: str) -> tuple[dict[str, dict[str, Any]] | None, str | None]:
+def _rows(stem: str, kept: Sequence[str]) -> tuple[dict[str, dict[str, Any]] | None, str | None]:
     """Return the rows of a shard's Parquet by key, and its damage or None; rows are None if it holds the images."""
     path = f"{stem}.parquet"
     try:
@@ -137,7 +150,7 @@ def _rows(stem: str) -> tuple[dict[str, dict[str, Any]] | None, str | None]:
             names = file.schema_arrow.names
             if _image_column(names):
                 return None, None
-            columns = [name for name in COLUMNS if name in names]
+            columns = [name for name in (*COLUMNS, *kept) if name in names]
             rows: dict[str, dict[str, Any]] = {}
             for batch in file.iter_batches(4_096, columns=columns):
                 for row in batch.to_pylist():
@@ -153,13 +166,14 @@ def _image_column(names: list[str]) -> str | None:
     return next((name for name in EXTENSIONS if name in names), None)
 
 
-def _read_images_of_parquet(stem: str) -> Iterator[Img2datasetRow]:
+def _read_images_of_parquet(stem: str, kept: Sequence[str]) -> Iterator[Img2datasetRow]:
     number = 0
     with tables.open_parquet(f"{stem}.parquet") as file:
         names = file.schema_arrow.names
         image = _image_column(names) or ""
         try:
-            for batch in file.iter_batches(_BATCH, columns=[*(n for n in (*COLUMNS, "txt") if n in names), image]):
+            columns = [*(name for name in (*COLUMNS, "txt", *kept) if name in names), image]
+            for batch in file.iter_batches(_BATCH, columns=columns):
                 for row in batch.to_pylist():
                     number += 1
                     data = row.pop(image)
@@ -167,7 +181,7 @@ def _read_images_of_parquet(stem: str) -> Iterator[Img2datasetRow]:
                     if not isinstance(data, bytes):
                         yield _without_image(key, row)
                     else:
-                        yield _sample(key, row, {image: data, "txt": _bytes(row.get("txt"))})
+                        yield _sample(key, row, {image: data, "txt": _bytes(row.get("txt"))}, kept)
         except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
             raise_shortage(error, stem)
             verdict = Dead("damaged_shard", f"after row {number}: {error}")
@@ -230,7 +244,7 @@ def _limit(name: str, extensions: tuple[str, ...]) -> int:
     return MAX_IMAGE if extension in EXTENSIONS else MAX_TEXT
 
 
-def _sample(key: str, row: dict[str, Any] | None, fields: dict[str, bytes]) -> Img2datasetRow:
+def _sample(key: str, row: dict[str, Any] | None, fields: dict[str, bytes], kept: Sequence[str] = ()) -> Img2datasetRow:
     """Return the row of a sample with members: values beside the image come first, then those of its row."""
     values, beside = row or {}, _json(fields.get("json", b""))
     image = next((fields[name] for name in EXTENSIONS if name in fields), None)
@@ -245,6 +259,7 @@ def _sample(key: str, row: dict[str, Any] | None, fields: dict[str, bytes]) -> I
     return Img2datasetRow(
         key=key, url=url, caption=caption, image=image,
         verdict=Rejected("bad_text") if text is None else None,
+        columns=kept_columns(kept, [values.get(name) for name in kept]),
         differences=_differences(values, caption_differs=("caption", caption), url_differs=("url", url)),
     )  # fmt: skip
 

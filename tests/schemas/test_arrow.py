@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from corpusloom.schemas import arrow, records, tables
 from corpusloom.schemas.errors import InputError, VersionError
-from corpusloom.schemas.records import Block, Head, ImageRef, LedgerRow, Member, Page, SidecarRow
+from corpusloom.schemas.records import Block, Head, ImageRef, LedgerRow, Member, Page, Pair, SidecarRow
 
 RECORDS = [cls for cls in vars(records).values() if isinstance(cls, type) and hasattr(cls, "VERSION")]
 
@@ -162,3 +162,13 @@ def test_a_head_of_version_1_gets_no_tokens_and_entries() -> None:
     assert list(arrow.from_table(Head, old)) == [head]
     assert arrow.upgrade(Head, old).schema.names == arrow.schema(Head).names
     assert arrow.upgrade(Head, old.select(["key"])).column_names == ["key"]
+
+
+def test_a_pair_of_version_2_gets_no_further_columns() -> None:
+    pair = Pair(
+        key="k", parent="p", page_url="", image_url="u", text="t", text_source="alt_text", cleaned=("html_tags",)
+    )
+    old = arrow.to_table(Pair, [pair]).drop_columns(["columns"])
+    old = old.replace_schema_metadata({"corpusloom.record": "Pair", "corpusloom.version": "2"})
+    assert list(arrow.from_table(Pair, old)) == [pair]
+    assert arrow.upgrade(Pair, old).schema.names == arrow.schema(Pair).names

@@ -26,8 +26,7 @@ def read_rows(path: str, records: str = "") -> list[RawRecord]:
             csv.DictReader(io.StringIO(_parsed(path, lambda data: data.decode("utf-8-sig"), _bytes(path))))
         )
     elif path.endswith((".jsonl", ".jsonline")):
-        lines = [line for line in _bytes(path).splitlines() if line.strip()]
-        rows = [_parsed(f"{path}: line {number}", json.loads, line) for number, line in enumerate(lines, 1)]
+        rows = list(json_lines(path))
     else:
         rows = read_json(path)
         with record_errors(path):
@@ -37,6 +36,13 @@ def read_rows(path: str, records: str = "") -> list[RawRecord]:
     if not rows:
         raise InputError("no record", where=path, remedy=REMEDY)
     return rows
+
+
+def json_lines(path: str) -> Iterator[Any]:
+    """Yield the values of a file of JSON lines, one at a time; InputError that names a line that is no JSON."""
+    lines = (line for line in io.BytesIO(_bytes(path)) if line.strip())
+    for number, line in enumerate(lines, 1):
+        yield _parsed(f"{path}: line {number}", json.loads, line)
 
 
 def read_names(path: str) -> dict[str, str]:

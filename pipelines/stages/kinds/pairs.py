@@ -1,7 +1,8 @@
 """Image-text pairs (ALIGN and its successors): images with their alt texts, with scores and a head."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from corpusloom.pipelines.extract.caption_cleaning import CleanCaption, clean_caption
@@ -70,8 +71,12 @@ def make_pair(
     page_url: str,
     recipe: Recipe,
     license_name: str | None = None,
+    columns: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[Pair, Head]:
-    """Return the pair of an image URL and a text with its scores, and its head. The licence is that of the page."""
+    """Return the pair of an image URL and a text with its scores, and its head.
+
+    The licence is that of the page; `columns` are further ones of the row of a list.
+    """
     pair = Pair(
         key=identity.pair_key(image_url, cleaned.text),
         parent=parent,
@@ -80,6 +85,7 @@ def make_pair(
         text=cleaned.text,
         text_source=source,
         cleaned=cleaned.removed,
+        columns=dict(columns),
         license=license_name,
     )
     return remake_pair(pair, recipe)

@@ -40,7 +40,7 @@ def _check_list(path: str, config: ListConfig) -> bool:
         try:
             with tables.open_parquet(path) as file:
                 check_names(path, config, file.schema_arrow.names)
-                check_types(path, config.names, file.schema_arrow)
+                check_types(path, config.texts, file.schema_arrow)
                 return bool(file.metadata.num_rows)
         except DamageError as error:
             raise InputError(error.what, where=path, remedy="write the list again") from error
@@ -81,7 +81,7 @@ def _check_objects(path: str, config: ListConfig) -> None:
         if rows and not present:
             check_names(path, config, list(dict.fromkeys(name for values in rows for name in values)))
         found = {_JSON_TYPES[type(value)] for value in present if type(value) in _JSON_TYPES}
-        if found and not any(isinstance(value, str) for value in present):
+        if name in config.texts and found and not any(isinstance(value, str) for value in present):
             raise InputError(f"column {name!r} holds {_joined(found)}, not text", where=path, remedy=_REMEDY)
 
 

@@ -16,6 +16,31 @@ class ListConfig:
     by looking at the bytes."""
 
     @property
-    def names(self) -> tuple[str, ...]:
-        """Return the columns to read: the URL, then the caption if there is one."""
+    def kept(self) -> tuple[str, ...]:
+        """Further columns that are read."""
+        return ()
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Columns that must hold text: the URL, then the caption if there is one."""
         return (self.url_column, self.caption_column) if self.caption_column else (self.url_column,)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Columns to read: URL, caption, further ones."""
+        return (*self.texts, *self.kept)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairListConfig(ListConfig):
+    """Columns of a list of pairs."""
+
+    keep_columns: tuple[str, ...] = ()
+    """Further columns to keep in each pair's JSON, such as similarity or punsafe; `filters.columns.bounds` can judge
+    those with numbers."""
+
+    @property
+    def kept(self) -> tuple[str, ...]:
+        """Further columns that are read, each once, without those of URL and caption."""
+        own = (self.url_column, self.caption_column)
+        return tuple(name for name in dict.fromkeys(self.keep_columns) if name not in own)

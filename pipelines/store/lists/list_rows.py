@@ -7,13 +7,14 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import IO, Any, Literal
 
 import pyarrow as pa
 
 from corpusloom.pipelines.store.lists.delimited import MAX_LINE, DelimitedRows
 from corpusloom.pipelines.store.lists.encodings import open_utf8
+from corpusloom.pipelines.store.lists.kept_columns import kept_columns
 from corpusloom.pipelines.store.lists.list_config import ListConfig
 from corpusloom.schemas import tables
 from corpusloom.schemas.errors import ConfigError, InputError, raise_shortage
@@ -32,6 +33,8 @@ class ListRow:
     """Number of the row in the list, from 0, without the header."""
     url: str
     caption: str | None = None
+    columns: dict[str, str] = field(default_factory=dict)
+    """Further column -> its value as text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,7 +92,8 @@ def check_single(path: str, name: str, present: Sequence[str]) -> None:
 
 def _make_row(number: int, values: Sequence[Any], config: ListConfig, line: int | None = None) -> ListRow | BadRow:
     """Return the row with these values, in the order of the configured columns, or a BadRow."""
-    url, caption = values if config.caption_column else (*values, None)
+    url, *rest = values
+    caption = rest.pop(0) if config.caption_column else None
     reason = None
     if url is not None and not isinstance(url, str):
         reason = "url_not_text"
@@ -104,7 +108,8 @@ def _make_row(number: int, values: Sequence[Any], config: ListConfig, line: int 
     if reason is not None:
         text = "" if url is None else str(url)[:80]
         return BadRow(number=number, verdict=Rejected(reason), text=text, line=line)
-    return ListRow(number=number, url=_clean(url.strip()), caption=caption and _clean(caption))
+    columns = {name: _clean(text) for name, text in kept_columns(config.kept, rest).items()}
+    return ListRow(number=number, url=_clean(url.strip()), caption=caption and _clean(caption), columns=columns)
 
 
 def _clean(text: str) -> str:

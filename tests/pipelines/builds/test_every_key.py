@@ -20,7 +20,7 @@ from corpusloom.pipelines.engine.runners import Profile
 from corpusloom.pipelines.recipes.keys import keys_of, override
 from corpusloom.pipelines.recipes.recipe import Recipe
 from corpusloom.pipelines.recipes.rules import FilterSet, Registered, registered
-from corpusloom.pipelines.store.lists.list_config import ListConfig
+from corpusloom.pipelines.store.lists.list_config import PairListConfig
 from corpusloom.schemas import config as configs
 from tests.pipelines.builds.small_corpus import SmallCorpus, small_corpus
 
@@ -117,6 +117,9 @@ ROWS: dict[str, Row] = {
     "filters.captions.fold_case": Row(
         "true", MEASURED, kind="pairs", unseen="no two texts differ in case alone: stages/kinds/test_pairs.py"
     ),
+    "filters.columns.bounds": Row(
+        '["similarity > 1"]', SELECT, kind="pairs", unseen="it is for lists: test_list_pairs.py"
+    ),
     "filters.entries.metadata": Row("LIST-B", MEASURED, ENTRIES, kind="pairs"),
     "filters.entries.min_entries": Row("1", SELECT, ENTRIES[:1], kind="pairs"),
     "filters.entries.max_pairs": Row("0", MEASURED, ENTRIES[:1], kind="pairs"),
@@ -169,7 +172,7 @@ BUILD_FIELDS: dict[str, tuple[object, frozenset[str], str]] = {
     "resolve_revisits": (True, READ, "tests/pipelines/builds/test_fingerprints.py"),
     "fetch": (None, NOTHING, "outcomes of fetching are in the store"),
     "lists": (("a.csv",), READ, "tests/pipelines/stages/test_list_pairs.py"),
-    "columns": (ListConfig(url_column="other"), NOTHING, "it is for lists alone: see the test below"),
+    "columns": (PairListConfig(url_column="other"), NOTHING, "it is for lists alone: see the test below"),
     "from_img2dataset": (("folder",), READ, "tests/pipelines/stages/test_list_pairs.py"),
     "shards": (4, SHARDS, "tests/pipelines/builds/test_fingerprints.py"),
     "workers": (7, NOTHING, "promise 2: the same bytes with any number of workers"),
@@ -287,7 +290,7 @@ def test_a_field_of_a_build_changes_its_stages(corpus: SmallCorpus, name: str, t
 def test_columns_matter_where_lists_are_read(corpus: SmallCorpus) -> None:
     recipe, lists = recipe_of(corpus, "pairs", ()), ("a.csv",)
     stages = corpus.stages(recipe, lists=lists)
-    changed = corpus.stages(recipe, lists=lists, columns=ListConfig(url_column="other"))
+    changed = corpus.stages(recipe, lists=lists, columns=PairListConfig(url_column="other"))
     assert {part for part in stages if stages[part] != changed[part]} == READ
 
 

@@ -10,7 +10,7 @@ import pytest
 from corpusloom.pipelines.builds import plan
 from corpusloom.pipelines.builds.plan import Planner, check_finished, is_whole, statuses
 from corpusloom.pipelines.recipes.recipe import load_recipe
-from corpusloom.pipelines.store.lists.list_config import ListConfig
+from corpusloom.pipelines.store.lists.list_config import PairListConfig
 from corpusloom.pipelines.store.stages import Stage, StageReport, commit
 from corpusloom.schemas import arrow, identity, storage, tables
 from corpusloom.schemas.errors import ConfigError, InputError
@@ -41,7 +41,7 @@ def write_reports(made: Planner, *inputs: FileEntry, kept: int = 2) -> None:
 
 
 def test_only_settings_of_the_inputs_in_use_are_read_settings(tmp_path: Path) -> None:
-    columns = ListConfig(url_column="u")
+    columns = PairListConfig(url_column="u")
     assert planner(tmp_path).read().keys() == {"recipe", "limit"}
     assert planner(tmp_path, columns=columns).read() == planner(tmp_path).read()
     assert planner(tmp_path, lists=("a.csv",), columns=columns).read()["columns"]["url_column"] == "u"

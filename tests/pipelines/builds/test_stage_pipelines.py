@@ -15,7 +15,7 @@ from corpusloom.pipelines.recipes.recipe import load_recipe
 from corpusloom.pipelines.stages.input_fragments import InputFile
 from corpusloom.pipelines.stages.kinds.pairs import PAIRS
 from corpusloom.pipelines.store.images.frontier import FrontierLane
-from corpusloom.pipelines.store.lists.list_config import ListConfig
+from corpusloom.pipelines.store.lists.list_config import PairListConfig
 from tests.pipelines.builds.test_promises import config
 
 INPUTS = (InputFile(path="a.warc", sha256="a" * 64), InputFile(path="b.warc", sha256="b" * 64))
@@ -64,7 +64,7 @@ def test_warcs_are_extracted_as_the_build_says(tmp_path: Path, called: Called, r
 @pytest.mark.parametrize(("field", "kind"), [("lists", "list"), ("from_img2dataset", "img2dataset")])
 def test_lists_take_the_place_of_warcs(tmp_path: Path, called: Called, field: str, kind: str) -> None:
     given = called("list_pairs")
-    columns = ListConfig(url_column="u", caption_column="c")
+    columns = PairListConfig(url_column="u", caption_column="c")
     made = pipelines(tmp_path, limit=4, columns=columns, **{field: ("x",)})
     made.extract("folder", INPUTS, STONES, ("earlier",))("pipeline")  # type: ignore[arg-type]
     pipeline, rows, inputs = given

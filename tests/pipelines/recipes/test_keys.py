@@ -20,6 +20,7 @@ KEYS = {key.path: key for key in keys_of(Recipe)}
 CHOICES = {
     "name": st.sampled_from(["mine", 'a "quoted" name', "tab\tand\\slash\x7f", "é中"]),
     "dedup.exact_text": st.sampled_from(["strict", "loose"]),
+    "filters.columns.bounds": st.sampled_from([[], ["similarity >= 0.28"], ["a < 1", "b b > -2.5e3"]]),
     "candidates.texts": st.lists(st.sampled_from(["alt_text", "title", "page_title"]), min_size=1, max_size=3),
     "dedup.scope": st.sampled_from(["corpus", "crawl"]),
     "honour.signals": st.sampled_from([[], ["noai"], ["iptc", "noindex"]]),

@@ -17,9 +17,9 @@ from corpusloom.pipelines.datasets.verify import verify
 from corpusloom.pipelines.net.config import FetchConfig
 from corpusloom.pipelines.recipes.recipe import load_recipe
 from corpusloom.pipelines.store.img2dataset import find_shards, read_shard
-from corpusloom.pipelines.store.lists.list_config import ListConfig
+from corpusloom.pipelines.store.lists.list_config import PairListConfig
 from corpusloom.pipelines.store.warc.writing import WarcWriter
-from corpusloom.schemas.errors import ConfigError
+from corpusloom.schemas.errors import ConfigError, InputError
 from corpusloom.schemas.images.headers import read_header
 from corpusloom.schemas.manifest import Manifest
 from corpusloom.schemas.verdicts import Dead
@@ -148,7 +148,7 @@ def test_pairs_of_a_list_are_fetched_and_built(server: ImageServer, tmp_path: Pa
     rows += [{"u": f"{server.base}/nothing", "t": text_of(9)}, {"u": "", "t": "x"}, {"u": rows[0]["u"], "t": None}]
     rows.append(rows[1])
     pq.write_table(pa.Table.from_pylist(rows), tmp_path / "list.parquet")
-    columns = ListConfig(url_column="u", caption_column="t")
+    columns = PairListConfig(url_column="u", caption_column="t")
     changes = {"lists": (str(tmp_path / "list.parquet"),), "columns": columns, "fetch": server.fetch}
     manifest = run(tmp_path, "first", **changes)
     assert manifest.samples == 6
@@ -179,7 +179,7 @@ def test_bad_rows_name_their_lines_and_captions_are_cleaned_once_and_counted(
         f"{server.base}/5.png",
     ]
     (tmp_path / "list.csv").write_text("\n".join(["url,caption", *lines]) + "\n")
-    columns = ListConfig(caption_column="caption")
+    columns = PairListConfig(caption_column="caption")
     manifest = run(tmp_path, "out", lists=(str(tmp_path / "list.csv"),), columns=columns, fetch=server.fetch)
     record, pair = (next(row for row in manifest.counts if row.unit == unit) for unit in ("record", "pair"))
     assert (record.records_in, record.kept) == (6, 2)
@@ -205,7 +205,7 @@ def test_the_text_beside_an_image_is_used_and_the_difference_is_counted_and_list
 def test_rows_of_a_list_state_no_licence(tmp_path: Path) -> None:
     path = tmp_path / "list.csv"
     path.write_text("url,caption\nhttp://example.org/1.png,a photo of the old house\n")
-    columns, recipe = ListConfig(caption_column="caption"), load_recipe("align", ('honour.licenses=["CC0-1.0"]',))
+    columns, recipe = PairListConfig(caption_column="caption"), load_recipe("align", ('honour.licenses=["CC0-1.0"]',))
     manifest = run(tmp_path, "none", lists=(str(path),), columns=columns, recipe=recipe)
     record = next(row for row in manifest.counts if (row.stage, row.unit) == ("extract", "record"))
     assert record.rejected == {"license_unknown": 1}
@@ -216,8 +216,8 @@ def test_inputs_that_make_no_sense_are_refused(tmp_path: Path) -> None:
     path.write_text("url,caption\n")
     for changes in (
         {"lists": (str(path),)},
-        {"lists": (str(path),), "warcs": ("x.warc",), "columns": ListConfig(caption_column="caption")},
-        {"lists": (str(path),), "recipe": load_recipe("m3w"), "columns": ListConfig(caption_column="caption")},
+        {"lists": (str(path),), "warcs": ("x.warc",), "columns": PairListConfig(caption_column="caption")},
+        {"lists": (str(path),), "recipe": load_recipe("m3w"), "columns": PairListConfig(caption_column="caption")},
         {},
     ):
         with pytest.raises(ConfigError):
@@ -258,3 +258,39 @@ def test_a_warc_that_holds_its_images_builds_without_a_fetch(tmp_path: Path) -> 
     manifest = run(tmp_path, "out", warcs=(str(tmp_path / "warc.paths"),))  # without a contact a fetch is refused
     assert manifest.samples == 3
     assert not list(verify(str(tmp_path / "out"), "deep"))
+
+
+def test_columns_of_a_list_are_kept_and_judged(server: ImageServer, tmp_path: Path) -> None:
+    rows = [{"u": f"{server.base}/{n}.png", "t": text_of(n), "similarity": n / 10, "tag": f"é{n}"} for n in range(6)]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "list.parquet")
+    columns = PairListConfig(url_column="u", caption_column="t", keep_columns=("similarity", "tag"))
+    changes = {"lists": (str(tmp_path / "list.parquet"),), "columns": columns, "fetch": server.fetch}
+    recipe = load_recipe("align", ['filters.columns.bounds=["similarity >= 0.3"]'])
+    manifest = run(tmp_path, "out", recipe=recipe, **changes)
+    assert manifest.samples == 3
+    select = next(row for row in manifest.counts if row.stage == "select")
+    assert select.rejected == {"column_similarity": 3}
+    with tarfile.open(tmp_path / "out" / "00000.tar") as tar:
+        bodies = [json.load(tar.extractfile(name)) for name in tar.getnames() if name.endswith(".json")]  # type: ignore[arg-type]
+    assert {body["columns"]["tag"] for body in bodies} == {"é3", "é4", "é5"}
+    scores = [dict(row) for row in pq.read_table(tmp_path / "out" / "00000.parquet")["scores"].to_pylist()]
+    assert {row["column_similarity"] for row in scores} == {0.3, 0.4, 0.5}
+
+
+def test_columns_of_img2dataset_are_kept_and_a_missing_one_is_named(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "in", "webdataset")
+    kept = PairListConfig(keep_columns=("width",))
+    assert run(tmp_path, "out", from_img2dataset=(str(folder),), columns=kept).samples
+    with tarfile.open(tmp_path / "out" / "00000.tar") as tar:
+        bodies = [json.load(tar.extractfile(name)) for name in tar.getnames() if name.endswith(".json")]  # type: ignore[arg-type]
+    assert {body["columns"]["width"] for body in bodies} == {str(SIDE)}
+    with pytest.raises(InputError, match=r"no column 'punsafe'.*its columns are"):
+        run(tmp_path, "other", from_img2dataset=(str(folder),), columns=PairListConfig(keep_columns=("punsafe",)))
+
+
+def test_a_bound_on_a_column_that_is_not_kept_is_refused_before_any_work(tmp_path: Path) -> None:
+    recipe = load_recipe("align", ['filters.columns.bounds=["similarity >= 0.3"]'])
+    (tmp_path / "list.csv").write_text("url,caption,similarity\nhttp://a/1.png,a cat,1\n")
+    columns = PairListConfig(caption_column="caption")
+    with pytest.raises(ConfigError, match=r"similarity, which is not kept.*--keep-columns similarity"):
+        run(tmp_path, "out", recipe=recipe, lists=(str(tmp_path / "list.csv"),), columns=columns)

@@ -8,7 +8,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from corpusloom.pipelines.store.lists.list_config import ListConfig
+from corpusloom.pipelines.store.lists.checks import check_lists
+from corpusloom.pipelines.store.lists.list_config import ListConfig, PairListConfig
 from corpusloom.pipelines.store.lists.list_rows import (
     MAX_LINE,
     BadRow,
@@ -209,3 +210,39 @@ def test_a_list_is_read_in_an_encoding_that_is_named(tmp_path: Path) -> None:
     assert [row.caption for row in read_list(str(tmp_path / "a.csv"), config) if isinstance(row, ListRow)] == [
         "猫の写真"
     ]
+
+
+KEPT = PairListConfig(url_column="URL", caption_column="TEXT", keep_columns=("similarity", "tags", "size"))
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("a.csv", "size,URL,tags,TEXT,similarity\n,http://a/1.png,x,a cat,0.5\n"),
+        ("a.tsv", "URL\tTEXT\tsimilarity\ttags\tsize\nhttp://a/1.png\ta cat\t0.5\tx\t\n"),
+        ("a.jsonl", '{"URL": "http://a/1.png", "TEXT": "a cat", "similarity": 0.5, "tags": "x", "size": null}\n'),
+    ],
+)
+def test_further_columns_are_kept_as_text_from_every_format(tmp_path: Path, name: str, content: str) -> None:
+    (tmp_path / name).write_text(content)
+    (row,) = read_list(str(tmp_path / name), KEPT)
+    assert isinstance(row, ListRow)
+    assert row.columns == {"similarity": "0.5", "tags": "x"}
+    assert (row.url, row.caption) == ("http://a/1.png", "a cat")
+
+
+def test_further_columns_of_parquet_may_have_any_type(tmp_path: Path) -> None:
+    table = pa.table(
+        {"URL": ["http://a/1.png"], "TEXT": ["a cat"], "similarity": [0.25], "tags": [[1, 2]], "size": [True]}
+    )
+    pq.write_table(table, tmp_path / "a.parquet")
+    (row,) = read_list(str(tmp_path / "a.parquet"), KEPT)
+    assert isinstance(row, ListRow)
+    assert row.columns == {"similarity": "0.25", "tags": "[1, 2]", "size": "true"}
+    assert check_lists([str(tmp_path / "a.parquet")], KEPT) == []
+
+
+def test_a_further_column_that_is_missing_is_named_with_those_that_exist(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("URL,TEXT,punsafe\nhttp://a/1.png,a cat,0\n")
+    with pytest.raises(InputError, match=r"no column 'similarity'.*URL, TEXT, punsafe"):
+        check_lists([str(tmp_path / "a.csv")], KEPT)

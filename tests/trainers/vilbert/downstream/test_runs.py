@@ -52,7 +52,7 @@ def annotations(task: str, folder: Path) -> tuple[list[str], list[str]]:
 def test_a_head_learns_a_small_world_and_its_choices_are_written(task: str, tmp_path: Path) -> None:
     files, held_out = annotations(task, tmp_path / "annotations")
     data = write_images(tmp_path / "regions", IMAGES)
-    steps = {"vqa": 60, "vcr": 150, "refcoco": 140}[task]
+    steps = {"vqa": 60, "vcr": 100, "refcoco": 140}[task]
     small = config(task, files, *held_out, f"train.steps={steps}", "train.checkpoint_every=1000")
     figures = run("vilbert", small, [data], str(tmp_path / "run")).evaluation
     accuracy = {"vqa": "accuracy", "vcr": "q_to_ar", "refcoco": "accuracy"}[task]

@@ -12,7 +12,7 @@ from functools import partial
 from typing import Any
 
 from corpusloom.schemas.errors import InputError
-from corpusloom.trainers.formats.rows import RawRecord, read_rows, record_errors
+from corpusloom.trainers.formats.rows import RawRecord, json_lines, record_errors
 from corpusloom.trainers.vilbert.downstream.config import TaskDataConfig
 from corpusloom.trainers.vilbert.downstream.texts import Choices
 
@@ -64,9 +64,11 @@ def read_problems(files: Sequence[str], data: TaskDataConfig) -> list[Problem]:
     """
     found: list[Problem] = []
     for path in files:
-        for number, row in enumerate(read_rows(path)):
+        for number, row in enumerate(json_lines(path)):
             with record_errors(path, number):
                 found += _problems(path, number, row, len(found))
+    if not found:
+        raise InputError("no question", where=", ".join(files), remedy=_REMEDY)
     return found
 
 
@@ -109,6 +111,7 @@ def _label(row: Mapping[str, Any], name: str) -> int | None:
 
 def names_of(objects: Sequence[str], key: str) -> list[str]:
     """Return a name per object: people get distinct ones in an order that the key determines, until names run out."""
-    order = sorted(NAMES, key=lambda name: hashlib.sha256(f"{key} {name}".encode()).digest())
+    digest = hashlib.sha256(key.encode()).digest()  # has a byte per name
+    order = [name for _, name in sorted(zip(digest, NAMES, strict=False))]
     people = iter(range(len(objects)))
     return [order[next(people) % len(order)] if name == PERSON else name for name in objects]

@@ -32,6 +32,18 @@ def test_a_question_gives_its_answers_and_the_rationales_of_the_right_answer(tmp
         assert problem.labelled
 
 
+def test_files_without_a_question_or_without_json_are_refused(tmp_path: Path) -> None:
+    path = tmp_path / "val.jsonl"
+    for content, message in (
+        ("\n", "no question"),
+        ('[]\n{"annot_id": 1}', "record 0: TypeError"),
+        ('{"annot_id": ', "line 1: cannot be read"),
+    ):
+        path.write_text(content)
+        with pytest.raises(InputError, match=rf"val\.jsonl: {message}"):
+            read_problems([str(path)], DATA)
+
+
 def test_without_labels_the_rationales_of_every_answer_are_problems(tmp_path: Path) -> None:
     found = read_problems([write_vcr(tmp_path, [1, 2], split="test", labels=False)], DATA)
     assert [problem.number for problem in found] == list(range(10))
