@@ -8,7 +8,7 @@ FLIPS  ?= 2000
 SEED   ?= 0
 export OMP_NUM_THREADS ?= 2
 
-.PHONY: bench-build bench-extract bench-fetch bench-train chaos claims-clip claims-flamingo clean constraints demo fuzz generated help interop lint mutants real test two-hosts types
+.PHONY: bench-build bench-extract bench-fetch bench-train chaos claims-clip claims-flamingo claims-vilbert clean constraints demo fuzz generated help interop lint mutants real test two-hosts types
 
 help:
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -78,6 +78,9 @@ claims-clip: $(STAMP) ## Test CLIP's claims in small on emoji, half an hour on t
 
 claims-flamingo: $(STAMP) ## Test Flamingo's claims in small on the bundled world, under 45 minutes on two cores (CLAIMS_FLAGS='--only shots')
 	$(BIN)/python -m benchmarks.claims_flamingo $(CLAIMS_FLAGS)
+
+claims-vilbert: $(STAMP) ## Test ViLBERT's claims in small on generated scenes, under 40 minutes on two cores (CLAIMS_FLAGS='--only zero-shot')
+	$(BIN)/python -m benchmarks.claims_vilbert $(CLAIMS_FLAGS)
 
 constraints: ## Pin the version of every dependency in constraints.txt, from a fresh environment
 	sh infra/constraints.sh

@@ -6,35 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from benchmarks.claims_common.estimates import Estimate, estimate
+from benchmarks.claims_common.estimates import estimate
+from benchmarks.claims_common.rows import Row, row
 from benchmarks.claims_flamingo import plan
 from benchmarks.claims_flamingo.bench import Bench
 from benchmarks.claims_flamingo.measure import POOL_SHOTS, SHOTS, shots_name
 from benchmarks.claims_flamingo.plan import BASE, Variant
-
-RESULTS = {1: "shows", -1: "the opposite shows", 0: "does not show at this size"}
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A figure of one side, and its difference from the other side, which the claim says is above 0."""
-
-    claim: str
-    figure: str
-    measured: str
-    value: Estimate
-    against: str = ""
-    difference: Estimate | None = None
-
-    @property
-    def result(self) -> str:
-        """Return whether the interval of the difference excludes 0, and on which side."""
-        return "" if self.difference is None else RESULTS[self.difference.sign]
-
-
-def row(claim: str, figure: str, sides: tuple[str, str], values: np.ndarray, other: np.ndarray) -> Row:
-    """Return the row of two sides' values, (S, N) each, compared seed by seed and page by page."""
-    return Row(claim, figure, sides[0], estimate(values), sides[1], estimate(values - other))
 
 
 def shots(bench: Bench) -> Iterator[Row]:

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from benchmarks.claims_common.estimates import markdown_table
+from benchmarks.claims_common.rows import Row, table_of
 from benchmarks.claims_flamingo.bench import Bench
-from benchmarks.claims_flamingo.claims import Row, variants_of
+from benchmarks.claims_flamingo.claims import variants_of
 
 BAR = 40
 """Characters of a gate that is wholly open."""
@@ -15,20 +15,7 @@ BAR = 40
 def table(rows: Sequence[Row], bench: Bench, names: Sequence[str]) -> str:
     """Return the rows in Markdown; with the claim on gates a bar per gate; a line of CPU seconds per variant."""
     size = f"Seeds: {bench.seeds}; {bench.size.steps} steps; {bench.size.exam_pages} pages that no model has seen"
-    columns = ("claim", "figure", "measured", "value", "minus that of", "difference", "result")
-    cells = [
-        (
-            row.claim,
-            row.figure,
-            row.measured,
-            row.value.text(),
-            row.against,
-            "" if row.difference is None else row.difference.text(signed=True),
-            row.result,
-        )
-        for row in rows
-    ]
-    parts = [f"{size}. Per cent (95 % interval).", markdown_table(columns, cells)]
+    parts = [f"{size}. Per cent (95 % interval).", table_of(rows)]
     if "gates" in names:
         parts.append(
             "\n".join(

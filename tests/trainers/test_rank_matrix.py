@@ -30,11 +30,13 @@ from corpusloom.trainers.vilbert.downstream.tasks.refcoco import RefCOCOTask
 from corpusloom.trainers.vilbert.downstream.tasks.vcr import VCRTask
 from corpusloom.trainers.vilbert.downstream.tasks.vqa import VQATask
 from corpusloom.trainers.vilbert.objective import PretrainingObjective
+from corpusloom.trainers.vilbert.retrieval.objective import RetrievalObjective
 from tests.trainers.clip.folders import siglip_config
 from tests.trainers.flamingo.test_model import SHAPE, Eyes, open_gates
 from tests.trainers.lm.tiny import tiny
 from tests.trainers.ranks import run_ranks
 from tests.trainers.test_shipped_configs import reduced
+from tests.trainers.vilbert.retrieval.test_objective import retrieval_batch
 from tests.trainers.vilbert.small import small_config, small_model
 
 ROWS, STEPS = 8, 5
@@ -138,6 +140,11 @@ def vilbert_batch(step: int) -> dict[str, Any]:
     }
 
 
+def caption_batch(step: int) -> dict[str, Any]:
+    """Return captions of 6 images, so that some rows have the same image."""
+    return {name: value for name, value in retrieval_batch(ROWS, 6, step).items() if name != "keys"}
+
+
 def published(name: str) -> nn.Module:
     """Return a shipped Flamingo at reduced width, with open gates, in one floating point type.
 
@@ -182,6 +189,7 @@ CASES = {
     "vilbert-vcr": Case(partial(task_model, "vcr"), TaskObjective(VCRTask()), choice_batch),
     "vilbert-refcoco": Case(partial(task_model, "refcoco"), TaskObjective(RefCOCOTask(6)), task_batch),
     "vilbert-all": Case(small_model, PretrainingObjective(ObjectiveConfig(masked_on_negatives=True)), vilbert_batch),
+    "vilbert-retrieval": Case(small_model, RetrievalObjective(), caption_batch),
     "vilbert-softmax": Case(small_model, PretrainingObjective(ObjectiveConfig(softmax_negatives=3)), vilbert_batch),
 }  # fmt: skip
 

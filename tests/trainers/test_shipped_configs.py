@@ -35,9 +35,10 @@ UNUSED = {
     "vilbert-refcoco": (
         "text_pooler.", "image_pooler.", "text_layers.11.", "connections.5.t_query.", "connections.5.t_output.",
         "connections.5.t_ffw.", "connections.5.v_key.", "connections.5.v_value.",
-    )
+    ),
+    "vilbert-retrieval": ("word_", "region_transform.", "region_decoder."),
 }  # fmt: skip
-"""Configuration -> beginnings of names that the head of its task does not depend on: it stands on regions alone."""
+"""Configuration -> beginnings of names that its loss does not depend on: that of regions alone, that of pairs."""
 
 
 def reduced(name: str) -> RunConfig:

@@ -7,7 +7,9 @@ from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.training.config import RunConfig
 from corpusloom.trainers.vilbert.downstream.config import task_data_config
 
-PRETRAIN, VQA, VCR, REFCOCO = TASKS = ("pretrain", "vqa", "vcr", "refcoco")
+PRETRAIN, VQA, VCR, REFCOCO, RETRIEVAL = TASKS = ("pretrain", "vqa", "vcr", "refcoco", "retrieval")
+ALIGNED = (PRETRAIN, RETRIEVAL)
+"""Tasks of the pre-training model, which has the alignment head."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -60,7 +62,7 @@ class ViLBERTConfig:
     init_lr_factor: float = 1.0
     """Factor of the learning rate of the weights from `init`; 0.1 in the public code."""
     task: str = PRETRAIN
-    """Task, which says which heads the model has: pretrain, vqa, vcr or refcoco."""
+    """Task, which says which heads the model has: pretrain, vqa, vcr, refcoco or retrieval."""
     answers: int = 3129
     """Size of the answer vocabulary of vqa; set by the annotations."""
 

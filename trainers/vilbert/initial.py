@@ -16,7 +16,7 @@ from corpusloom.trainers.training.hub.folders import Folder, read_folder
 from corpusloom.trainers.training.hub.shapes import take_shape
 from corpusloom.trainers.training.hub.vocabulary import choose_vocabulary
 from corpusloom.trainers.vilbert import adapter
-from corpusloom.trainers.vilbert.config import PRETRAIN, ViLBERTConfig, model_config
+from corpusloom.trainers.vilbert.config import ALIGNED, ViLBERTConfig, model_config
 from corpusloom.trainers.vilbert.downstream.model import TaskModel
 from corpusloom.trainers.vilbert.model.pretraining import ViLBERT
 from corpusloom.trainers.vilbert.model.streams import Streams
@@ -124,7 +124,7 @@ def take_source(config: RunConfig, typed: Collection[str] | None = None, begun: 
 def build_model(config: RunConfig) -> Streams:
     """Return the model of the configuration's task with fresh weights."""
     shape = model_config(config)
-    return ViLBERT(shape) if shape.task == PRETRAIN else TaskModel(shape)
+    return ViLBERT(shape) if shape.task in ALIGNED else TaskModel(shape)
 
 
 def initial_model(config: RunConfig, source: InitialWeights | None) -> Streams:
@@ -135,7 +135,7 @@ def initial_model(config: RunConfig, source: InitialWeights | None) -> Streams:
     if source is None:
         return build_model(config)
     shape = model_config(config)
-    if isinstance(source, FolderWeights) and shape.task == PRETRAIN:
+    if isinstance(source, FolderWeights) and shape.task in ALIGNED:
         return source.load(shape)
     model, found = build_model(config), source.load(shape).state_dict()
     own = model.state_dict()

@@ -1,8 +1,8 @@
 """ViLBERT as a task of the loop: model, objective, stream and evaluation from one configuration."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from tokenizers import Tokenizer
@@ -21,6 +21,8 @@ from corpusloom.trainers.training.parallel import with_weights
 from corpusloom.trainers.training.task import Evaluate, Objective, TrainingTask, learnt_note, overlap_note
 from corpusloom.trainers.vilbert import adapter
 from corpusloom.trainers.vilbert.config import (
+    PRETRAIN,
+    RETRIEVAL,
     ViLBERTConfig,
     ViLBERTDataConfig,
     data_config,
@@ -44,6 +46,7 @@ from corpusloom.trainers.vilbert.initial import (
 from corpusloom.trainers.vilbert.model.pretraining import ViLBERT
 from corpusloom.trainers.vilbert.model.streams import Streams
 from corpusloom.trainers.vilbert.objective import PretrainingObjective
+from corpusloom.trainers.vilbert.retrieval import runs as retrieval_runs
 from corpusloom.trainers.vilbert.retrieval.figures import retrieval
 from corpusloom.trainers.vilbert.retrieval.pool import RetrievalTools, retrieve_samples
 from corpusloom.trainers.vilbert.shapes import shape_of
@@ -51,6 +54,32 @@ from corpusloom.trainers.vilbert.tokenizer import read_vocabulary
 
 __all__ = ["build_model"]
 """A part of `FamilyModule` that `initial` defines."""
+
+
+class TaskRuns(Protocol):
+    """The module `runs` of tasks after the pre-training."""
+
+    def build_objective(self, config: RunConfig) -> Objective:
+        """Return the objective; it needs no annotations."""
+
+    def example(self, config: RunConfig, rows: int) -> dict[str, Any]:
+        """Return a batch of zeros as the stream gives it."""
+
+    def build_task(
+        self, config: RunConfig, datasets: Mapping[str, tuple[str, float]], begun: str | None = None
+    ) -> TrainingTask:
+        """Return the run over one dataset of regions."""
+
+    def load_tools(
+        self, config: RunConfig, tokenizer: Tokenizer, read: Callable[[str], bytes]
+    ) -> RetrievalTools | TaskTools:
+        """Return the tools of a checkpoint's evaluations; `read` returns an attachment's content by its name."""
+
+
+def runs_of(config: RunConfig) -> TaskRuns | None:
+    """Return the module of a run's task, None for the pre-training."""
+    task = config.model.get("task", PRETRAIN)
+    return None if task == PRETRAIN else retrieval_runs if task == RETRIEVAL else runs
 
 
 def complete(config: RunConfig, typed: Collection[str] | None = None, begun: str | None = None) -> RunConfig:
@@ -64,15 +93,17 @@ def complete(config: RunConfig, typed: Collection[str] | None = None, begun: str
 
 def build_objective(config: RunConfig, datasets: Iterable[str] = ()) -> Objective:
     """Return the objective; a mixture of datasets is one stream with one loss."""
-    if runs.is_downstream(config):
-        return runs.build_objective(config)
+    after = runs_of(config)
+    if after is not None:
+        return after.build_objective(config)
     return PretrainingObjective(objective_config(config))
 
 
 def example_batch(config: RunConfig, rows: int, datasets: Iterable[str] = ()) -> dict[str, Any]:
     """Return a batch as the stream gives it, of zeros: in the pre-training all words and regions are masked."""
-    if runs.is_downstream(config):
-        return runs.example(config, rows)
+    after = runs_of(config)
+    if after is not None:
+        return after.example(config, rows)
     shape, data = model_config(config), data_config(config)
     words, regions = (rows, data.tokens), (rows, data.regions)
     return {
@@ -92,8 +123,9 @@ def example_batch(config: RunConfig, rows: int, datasets: Iterable[str] = ()) ->
 
 def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]], begun: str | None = None) -> TrainingTask:
     """Return the task of training a ViLBERT on datasets of regions: name -> (path, share of samples)."""
-    if runs.is_downstream(config):
-        return runs.build_task(config, datasets, begun)
+    after = runs_of(config)
+    if after is not None:
+        return after.build_task(config, datasets, begun)
     data, shape = data_config(config), model_config(config)
     paths = [path for path, _ in datasets.values()]
     source = source_of(config, begun)
@@ -158,7 +190,8 @@ def load_evaluated(path: str) -> tuple[Streams, RetrievalTools | TaskTools]:
         data, tokenizer = ViLBERTDataConfig(), Tokenizer.from_str(files[TOKENIZER].decode())
         return model, RetrievalTools(tokenizer, min(data.tokens, model.config.max_tokens), data.regions)
     streams, config, tokenizer = load_streams(path)
-    if runs.is_downstream(config):
-        return streams, runs.load_tools(config, tokenizer, partial(read_attachment, find(path)))
+    after = runs_of(config)
+    if after is not None:
+        return streams, after.load_tools(config, tokenizer, partial(read_attachment, find(path)))
     data = data_config(config)
     return streams, RetrievalTools(tokenizer, data.tokens, data.regions)

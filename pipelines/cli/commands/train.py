@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from corpusloom.trainers.training.observe.reports import Observer
 
 Family = Literal["clip", "flamingo", "lm", "vilbert"]
-ViLBERTTask = Literal["pretrain", "vqa", "vcr", "refcoco"]
-_CONFIGS = {"pretrain": "vilbert-base", **{task: f"vilbert-{task}" for task in ("vqa", "vcr", "refcoco")}}
+ViLBERTTask = Literal["pretrain", "vqa", "vcr", "refcoco", "retrieval"]
+_CONFIGS = {"pretrain": "vilbert-base", **{task: f"vilbert-{task}" for task in ("vqa", "vcr", "refcoco", "retrieval")}}
 """Task -> its bundled configuration."""
 
 

@@ -13,7 +13,7 @@ class TaskDataConfig:
 
     annotations: tuple[str, ...] = ()
     """Files of the annotations as they are published (docs/training.md): for vqa questions and answers, for vcr
-    train.jsonl and val.jsonl, for refcoco refs(...).p and instances.json."""
+    train.jsonl and val.jsonl, for refcoco refs(...).p and instances.json, for retrieval dataset_flickr30k.json."""
     ground_truth: str | None = None
     """Dataset of regions whose boxes are the ground-truth boxes of the same images, for vcr and refcoco: they stand
     after the others, which are cut so that all fit. vcr has them in evaluations too, refcoco in training alone."""
@@ -27,11 +27,13 @@ class TaskDataConfig:
     """BERT's vocab.txt or tokenizer.json; None: that of `model.init`, else learnt from the annotations."""
     split: str | None = None
     """Split of the annotations to train on; None: all of them. vqa has train and minval, vcr train, val and
-    test, refcoco those of its file."""
+    test, refcoco and retrieval those of their files."""
     evaluate: str | None = None
     """Split that is measured in evaluations; None: no evaluation."""
     evaluate_limit: int | None = None
-    """Largest number of annotations of an evaluation; None: all."""
+    """Largest number of annotations of an evaluation, of retrieval: of images with their captions; None: all."""
+    neighbours: int = 100
+    """Nearest images of each image, of whose captions retrieval draws hard ones."""
     minval: int = 3000
     """Questions in vqa's split minval, which train leaves out: those of the val files with the largest ids."""
     min_answers: int = 9
@@ -44,8 +46,9 @@ def task_data_config(config: RunConfig) -> TaskDataConfig:
         raise ConfigError(
             "data.objective is of the pre-training", where=config.name, remedy="give the configuration of a task"
         )
-    if config.model.get("task") == "vqa" and config.data.get("ground_truth") is not None:
-        raise ConfigError("vqa has no ground-truth boxes", where="data.ground_truth", remedy="leave it out")
+    task = config.model.get("task")
+    if task in ("vqa", "retrieval") and config.data.get("ground_truth") is not None:
+        raise ConfigError(f"{task} has no ground-truth boxes", where="data.ground_truth", remedy="leave it out")
     return tables.build(TaskDataConfig, config.data, where=f"{config.name}: data")
 
 

@@ -19,7 +19,7 @@ from corpusloom.trainers.training.batches import make_batches, open_stream
 from corpusloom.trainers.training.config import RunConfig
 from corpusloom.trainers.training.parallel import with_weights
 from corpusloom.trainers.training.task import Evaluate, TrainingTask, learnt_note, overlap_note
-from corpusloom.trainers.vilbert.config import PRETRAIN, REFCOCO, VCR, VQA, ViLBERTConfig, model_config
+from corpusloom.trainers.vilbert.config import REFCOCO, VCR, VQA, ViLBERTConfig, model_config
 from corpusloom.trainers.vilbert.downstream.annotations import READERS, check_labelled, of_split
 from corpusloom.trainers.vilbert.downstream.config import TaskDataConfig, need_annotations, task_data_config
 from corpusloom.trainers.vilbert.downstream.formats.questions import Question, read_questions
@@ -45,11 +45,6 @@ from corpusloom.trainers.vilbert.initial import (
 
 ANSWERS = "answers.json"
 """Name of the answer vocabulary in a checkpoint."""
-
-
-def is_downstream(config: RunConfig) -> bool:
-    """Return whether a run is of another task than the pre-training."""
-    return config.model.get("task", PRETRAIN) != PRETRAIN
 
 
 def with_answers(config: RunConfig) -> RunConfig:
@@ -110,10 +105,7 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]], beg
     Raises ConfigError for several datasets, InputError if the dataset has no image of the annotations.
     """
     shape, data = model_config(config), task_data_config(config)
-    if len(datasets) > 1:
-        what = f"{len(datasets)} datasets, and the annotations of {shape.task} are of one"
-        raise ConfigError(what, where="--data", remedy="build the regions of all images into one dataset")
-    ((path, _),) = datasets.values()
+    path = only_dataset(datasets, shape.task)
     source = source_of(config, begun)
     annotations = READERS[shape.task](need_annotations(data), data)
     chosen = of_split(annotations, data.split, data.annotations)
@@ -144,7 +136,7 @@ def build_task(config: RunConfig, datasets: Mapping[str, tuple[str, float]], beg
             *joined.notes,
             *lacking,
             *((learnt_note(tokenizer.get_vocab_size(), "data.vocabulary"),) if learnt else ()),
-            *_random_note(shape),
+            *random_note(shape),
             *overlap_note(data.split, data.evaluate),
         ),
     )
@@ -155,7 +147,17 @@ def _texts(annotations: Iterable[Any]) -> Iterable[str]:
     return (text for item in annotations for text in texts_of(item.text))
 
 
-def _random_note(shape: ViLBERTConfig) -> tuple[str, ...]:
+def only_dataset(datasets: Mapping[str, tuple[str, float]], task: str) -> str:
+    """Return the path of the only dataset; ConfigError if there are several."""
+    if len(datasets) > 1:
+        what = f"{len(datasets)} datasets, and the annotations of {task} are of one"
+        raise ConfigError(what, where="--data", remedy="build the regions of all images into one dataset")
+    ((path, _),) = datasets.values()
+    return path
+
+
+def random_note(shape: ViLBERTConfig) -> tuple[str, ...]:
+    """Return the note of a run that begins with random weights, if it does."""
     return () if shape.init else ("all weights are random: model.init takes a run of the pre-training",)
 
 

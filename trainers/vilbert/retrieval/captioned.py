@@ -78,8 +78,8 @@ def _read(path: str, split: str | None) -> Iterator[tuple[str, tuple[str, ...]]]
         yield from read_karpathy(path, split)
         return
     if split is not None:
-        what = f"a file of JSON lines has no split {split!r}"
-        raise ConfigError(what, where=path, remedy="give the file of the split, and no split")
+        remedy = "give the file of the split: no --split, or data.split=off data.evaluate=off"
+        raise ConfigError(f"a file of JSON lines has no split {split!r}", where=path, remedy=remedy)
     for number, row in enumerate(read_rows(path)):
         with record_errors(path, number):
             if not isinstance(row["sentences"], list):
