@@ -14,6 +14,8 @@ from corpusloom.pipelines.demo.evaluation_set import write_captioned, write_zero
 from corpusloom.pipelines.demo.sites import EXAM_PICTURES
 from corpusloom.schemas import storage
 
+VILBERT_PAGE = ("reports", "vilbert.html")
+"""Path of the page of ViLBERT's retrieval in the demo's folder."""
 CHANCE_FACTOR = 26.0
 """Multiple of the figure by chance that CLIP's must reach."""
 RETRIEVED = 0.62
@@ -36,7 +38,8 @@ def examine_models(demo: DemoFolder) -> list[Gate]:
     ceiling = measure_ceiling_once(demo, seen)
     combined = evaluate_once(demo, "zero-shot", "clip", unseen)
     images = 20 if demo.quick else EXAM_PICTURES
-    ranked = evaluate_once(demo, "retrieval", "vilbert", demo.path("datasets", "exam-regions"), images)
+    regions = demo.path("datasets", "exam-regions")
+    ranked = evaluate_once(demo, "retrieval", "vilbert", regions, images, demo.path(*VILBERT_PAGE))
     gates = [
         make_gate("clip zero-shot top-1", zero, "top1", zero["chance"] * CHANCE_FACTOR),
         make_gate("clip's image tower, supervised", ceiling, "top1", None),
@@ -76,15 +79,17 @@ def _captioned(dataset: str) -> Iterator[tuple[str, bytes]]:
         yield from ((sample.text, sample.image) for sample in stream if isinstance(sample, PairSample))
 
 
-def evaluate_once(demo: DemoFolder, kind: str, family: str, data: str, limit: int | None = None) -> dict[str, float]:
-    """Evaluate a model, or return the figures stored for its newest checkpoint."""
+def evaluate_once(
+    demo: DemoFolder, kind: str, family: str, data: str, limit: int | None = None, page: str | None = None
+) -> dict[str, float]:
+    """Evaluate a model and write its page, if one is named, or return the figures stored for its newest checkpoint."""
     from corpusloom.trainers.evaluation.batches import EvaluationSettings
     from corpusloom.trainers.jobs.evaluate import evaluate
 
     def figures() -> Mapping[str, float]:
-        return evaluate(kind, demo.path("runs", family), data, EvaluationSettings(limit=limit)).figures
+        return evaluate(kind, demo.path("runs", family), data, EvaluationSettings(limit=limit), html=page).figures
 
-    return _once(demo, family, data.rstrip("/").rsplit("/", 1)[-1], f"{kind} of {family}", figures)
+    return _once(demo, family, data.rstrip("/").rsplit("/", 1)[-1], f"{kind} of {family}", figures, page)
 
 
 def measure_ceiling_once(demo: DemoFolder, data: str) -> dict[str, float]:
@@ -126,13 +131,21 @@ def frozen_figures_once(demo: DemoFolder) -> dict[str, float]:
 
 
 def _once(
-    demo: DemoFolder, family: str, name: str, detail: str, figures: Callable[[], Mapping[str, float]]
+    demo: DemoFolder,
+    family: str,
+    name: str,
+    detail: str,
+    figures: Callable[[], Mapping[str, float]],
+    page: str | None = None,
 ) -> dict[str, float]:
-    """Return figures, computed once per checkpoint of a model; `detail` names the work in the progress."""
+    """Return figures, computed once per checkpoint of a model, and again if the page that belongs to them is not there.
+
+    `detail` names the work in the progress.
+    """
     from corpusloom.trainers.checkpoints.folders import find
 
     path, newest = demo.path("evaluation", f"{family}-{name}.json"), find(demo.path("runs", family))
-    if storage.exists(path):
+    if storage.exists(path) and (page is None or storage.exists(page)):
         known = json.loads(storage.read_bytes(path))
         if known["checkpoint"] == newest:
             return dict(known["figures"])

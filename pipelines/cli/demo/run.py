@@ -2,7 +2,7 @@
 
 from corpusloom.pipelines.builds import build, regions
 from corpusloom.pipelines.builds.config import BuildConfig, BuildReport
-from corpusloom.pipelines.cli.demo.evaluations import examine_models
+from corpusloom.pipelines.cli.demo.evaluations import VILBERT_PAGE, examine_models
 from corpusloom.pipelines.cli.demo.folder import DemoFolder
 from corpusloom.pipelines.cli.demo.lanes import train_models
 from corpusloom.pipelines.cli.demo.result import DemoResult
@@ -43,6 +43,7 @@ def run_demo(demo: DemoFolder) -> DemoResult:
     trainings = train_models(demo)
     with demo.step("evaluations"):
         gates = examine_models(demo)
+        reports.append(demo.path(*VILBERT_PAGE))
     return DemoResult(demo.out, scraped, builds, gates, trainings, demo.seconds, canary.connections, reports, demo.port)
 
 

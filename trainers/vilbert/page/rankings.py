@@ -25,7 +25,7 @@ class CaptionRanking:
     """Number of its image."""
     rank: int
     """Rank of its image, from 1; images with an equal score stand before it."""
-    score: float
+    share: float
     """Its image's probability of being aligned with the caption."""
     best: tuple[tuple[int, float], ...]
     """Number and probability of the first images, the most probable first."""
@@ -37,7 +37,10 @@ class CaptionRanking:
 
 
 def choose_rankings(scores: Tensor, image_of: Tensor, most: int) -> tuple[list[CaptionRanking], list[CaptionRanking]]:
-    """Return up to `most` right and `most` wrong retrievals, spread evenly over the captions: (M, N), (M,)."""
+    """Return up to `most` right and `most` wrong retrievals, spread evenly over the captions: (M, N), (M,).
+
+    Scores are log odds that a pair is aligned.
+    """
     scores = scores.float().cpu()
     own = torch.arange(scores.shape[1])[None] == image_of.cpu()[:, None]
     ranks = rank_of(scores, own) + 1
@@ -58,5 +61,5 @@ def spread(numbers: list[int], most: int) -> list[int]:
 def _ranking(scores: Tensor, own: int, rank: int, caption: int) -> CaptionRanking:
     """Return one ranking; among images with an equal score the caption's own one is the last, as in its rank."""
     order = sorted(range(len(scores)), key=lambda image: (-float(scores[image]), image == own, image))
-    best = tuple((image, float(scores[image])) for image in order[:BEST])
-    return CaptionRanking(caption, own, rank, float(scores[own]), best)
+    shares = scores.sigmoid().tolist()
+    return CaptionRanking(caption, own, rank, shares[own], tuple((image, shares[image]) for image in order[:BEST]))

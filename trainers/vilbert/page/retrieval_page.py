@@ -33,7 +33,7 @@ class RetrievedPool:
     image_of: Tensor
     """Number of each caption's image, (M,)."""
     scores: Tensor
-    """Probability of each pair to be aligned, (M, N)."""
+    """Log odds that each pair is aligned, (M, N)."""
     read: ReadSamples
 
 
@@ -90,18 +90,18 @@ def _ranking(
 ) -> dict[str, Any]:
     hits = [(place + 1, *hit) for place, hit in enumerate(ranking.best)]
     if ranking.rank > len(hits):
-        hits.append((ranking.rank, ranking.own, ranking.score))
+        hits.append((ranking.rank, ranking.own, ranking.share))
     return {
         "caption": pool.captions[ranking.caption],
         "rank": ranking.rank,
         "hits": [
             {
                 "rank": rank,
-                "percent": f"{100 * score:.1f} %",
+                "percent": percent(share),
                 "own": image == ranking.own,
                 "thumbnail": thumbnails[image],
                 "caption": samples[image].text,
             }
-            for rank, image, score in hits
+            for rank, image, share in hits
         ],
     }

@@ -1,8 +1,8 @@
 """The values from which a page's template draws one sample: picture, boxes, words, predictions, table of weights.
 
 Style rules of the page read the weights from custom properties: --wT-L is the weight of a region for token T (on the
-region), --rR-L that of a word for region R (on the word), in layer L, 0 for the mean of all layers; per cent of the
-largest weight that the same token, or region, gives.
+region), --rR-L that of a word for region R (on the word), in layer L, 0 for the mean of all layers; from 0 for the
+smallest to 100 for the largest weight that the same token, or region, gives.
 """
 
 from collections.abc import Callable, Mapping
@@ -65,8 +65,12 @@ def with_mean(weights: Tensor) -> Tensor:
 
 
 def relative(weights: Tensor) -> Tensor:
-    """Return weights in per cent of the largest that the same query gives, (..., K) -> (..., K) integers."""
-    return (100 * weights / weights.amax(-1, keepdim=True).clamp_min(1e-9)).round().int()
+    """Return weights between the smallest (0) and the largest (100) that the same query gives, (..., K) integers.
+
+    If all are equal, all are 0.
+    """
+    low, high = weights.amin(-1, keepdim=True), weights.amax(-1, keepdim=True)
+    return (100 * (weights - low) / (high - low).clamp_min(1e-9)).round().int()
 
 
 def properties(prefix: str, weights: Tensor) -> str:

@@ -1,6 +1,7 @@
 """The demo's evaluations: a second run reuses figures, and gates are figures with bounds."""
 
 import json
+from functools import partial
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -34,6 +35,25 @@ def test_figures_are_computed_once_per_checkpoint(tmp_path: Path, monkeypatch: p
     assert evaluate_once(demo(tmp_path), "zero-shot", "clip", "x/seen")["top1"] == 2.0
     stored = json.loads((tmp_path / "evaluation" / "clip-seen.json").read_text())
     assert stored == {"checkpoint": "step-2", "figures": {"top1": 2.0}}
+
+
+def test_a_page_is_written_with_its_figures_and_again_if_it_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    page, asked = tmp_path / "vilbert.html", []
+
+    def figures(*arguments: Any, html: str) -> SimpleNamespace:
+        asked.append(html)
+        page.write_text("page")
+        return SimpleNamespace(figures={"r1": float(len(asked))})
+
+    monkeypatch.setattr(folders, "find", lambda run: "step-1")
+    monkeypatch.setattr(evaluate, "evaluate", figures)
+    ask = partial(evaluate_once, demo(tmp_path), "retrieval", "vilbert", "x/exam-regions", 20, str(page))
+    assert [ask()["r1"], ask()["r1"]] == [1.0, 1.0]
+    page.unlink()
+    assert ask()["r1"] == 2.0
+    assert asked == [str(page), str(page)]
 
 
 def test_the_ceiling_is_that_of_the_demo_s_tower_and_computed_once(

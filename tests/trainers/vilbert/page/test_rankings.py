@@ -1,5 +1,8 @@
 """Right and wrong retrievals of a matrix of scores, computed by hand."""
 
+import math
+
+import pytest
 import torch
 
 from corpusloom.trainers.vilbert.page.rankings import choose_rankings, spread
@@ -18,7 +21,8 @@ def test_a_ranking_has_the_first_images_and_the_rank_of_its_own() -> None:
     assert [(one.caption, one.own, one.rank, one.right) for one in right] == [(0, 0, 1, True)]
     assert [(one.caption, one.own, one.rank, one.right) for one in wrong] == [(1, 1, 7, False), (2, 2, 2, False)]
     assert [image for image, _ in wrong[0].best] == [0, 6, 5, 4, 3]
-    assert wrong[0].score == SCORES[1, 1].item()
+    assert wrong[0].share == pytest.approx(1 / (1 + math.exp(-0.1)))
+    assert wrong[0].best[0][1] == pytest.approx(1 / (1 + math.exp(-0.9))), "scores are log odds"
     assert [image for image, _ in wrong[1].best[:2]] == [0, 2], "an image of equal score stands before the own one"
 
 

@@ -8,9 +8,9 @@ from tests.trainers.vilbert.page.pools import page_model
 from tests.trainers.vilbert.region_pairs import region_sample
 
 
-def test_weights_are_relative_to_the_largest_of_their_query() -> None:
-    weights = torch.tensor([[0.5, 0.25, 0.25], [0.0, 0.0, 0.0]])
-    assert relative(weights).tolist() == [[100, 50, 50], [0, 0, 0]]
+def test_weights_are_placed_between_the_smallest_and_the_largest_of_their_query() -> None:
+    weights = torch.tensor([[0.5, 0.2, 0.3], [0.25, 0.25, 0.25]])
+    assert relative(weights).tolist() == [[100, 0, 33], [0, 0, 0]]
 
 
 def test_the_mean_over_layers_stands_before_them() -> None:

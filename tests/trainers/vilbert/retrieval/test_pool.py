@@ -8,9 +8,11 @@ import torch
 from corpusloom.schemas.errors import InputError
 from corpusloom.trainers.evaluation.batches import EvaluationSettings
 from corpusloom.trainers.evaluation.figures import NotFiniteError
+from corpusloom.trainers.vilbert.data import region_inputs
+from corpusloom.trainers.vilbert.page.masked import inputs_of
 from corpusloom.trainers.vilbert.retrieval.captioned import read_captioned
 from corpusloom.trainers.vilbert.retrieval.pool import RetrievalTools, retrieve_captioned, retrieve_samples
-from corpusloom.trainers.vilbert.tokenizer import SPECIAL, make_tokenizer
+from corpusloom.trainers.vilbert.tokenizer import SPECIAL, encode, make_tokenizer
 from tests.trainers.vilbert.region_pairs import COLOURS, SHAPES, region_sample, write_regions
 from tests.trainers.vilbert.retrieval.caption_files import write_karpathy
 from tests.trainers.vilbert.small import small_model
@@ -66,7 +68,8 @@ def test_the_page_shows_the_captions_of_a_file_with_their_own_images(tmp_path: P
     data = write_regions(tmp_path / "regions", 4)
     captions = {number: [f"a red disc {number}", f"the ring {number}"] for number in range(4)}
     captioned = read_captioned([write_karpathy(tmp_path / "dataset.json", range(4), captions=captions)], None)
-    found = retrieve_captioned(small_model(), TOOLS, data, captioned, ONE)
+    model = small_model()
+    found = retrieve_captioned(model, TOOLS, data, captioned, ONE)
     assert found.page is not None
     html = found.page("regions", "runs/vilbert")
     assert "8 of 8 captions" in html
@@ -76,3 +79,9 @@ def test_the_page_shows_the_captions_of_a_file_with_their_own_images(tmp_path: P
         parts = [part for part in html.split('<section class="sample"')[1:] if f"{number}</bdi></h3>" in part]
         assert len(parts) == 2
         assert all(left in part for part in parts)
+    ids, inputs = encode(TOOLS.tokenizer, "a red disc 3", 8), region_inputs(region_sample(3), 6)
+    given = inputs_of(model, ids, 0, inputs)
+    with torch.no_grad():
+        aligned = model(given.tokens, given.token_mask, *given.visual).alignment.softmax(1)[0, 0]
+    retrieval = next(part for part in html.split('<section class="ranking')[1:] if "a red disc 3</bdi>" in part)
+    assert f"{100 * aligned:.1f} %" in retrieval.split('<li class="hit own"')[1].split("</li>")[0]
