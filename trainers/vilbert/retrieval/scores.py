@@ -118,9 +118,9 @@ def score_captions(
 ) -> Tensor:
     """Return the scores of some captions with every image, (captions, N); at most `most` pairs are computed together.
 
-    Captions of one length that follow each other are computed together. If several ranks evaluate, the number of forward
-    passes depends on the number of captions alone, as a model that is sharded needs; captions are then padded to the
-    longest of those that are computed together.
+    Captions of one length that follow each other are computed together. If several ranks evaluate, the number of
+    forward passes depends on the number of captions alone, as a model that is sharded needs; captions are then padded
+    to the longest of those that are computed together.
     """
     most = most or pairs_together(captions.tokens.device)
     size = max(1, math.isqrt(most))
