@@ -1,9 +1,9 @@
 """ViLBERT's claims in small: `python -m benchmarks.claims_vilbert [--only data ...] [--seeds 2] [--quick]`.
 
 ViLBERTs are pre-trained on captioned scenes of coloured shapes, whose regions a noisy detector gives, and fine-tuned on
-questions, choices with rationales and referring expressions in the formats of VQA v2, VCR and RefCOCO. All are tested
-on scenes that none has seen. Two runs train at a time, each with one thread; claims share runs. A killed benchmark goes
-on where it was. Prints a table for docs/training.md, or JSON lines with --json.
+questions, choices with rationales, referring expressions and retrieval in the formats of VQA v2, VCR, RefCOCO and
+Karpathy's splits. All are tested on scenes that none has seen. Two runs train at a time, each with one thread; claims
+share runs. A killed benchmark goes on where it was. Prints a table for docs/training.md, or JSON lines with --json.
 """
 
 import sys

@@ -77,7 +77,7 @@ class Bench:
     def values_of(self, run: Run, task: Task | None) -> measure.Values:
         """Return the figures of a run on the exam, (E,) each."""
         folder, world = run.folder(self.folder), self.world
-        if task is None:
+        if task is None or task.name == plan.RETRIEVAL:
             return measure.kept(folder / "exam.npz", partial(measure.retrieval_values, folder, world.exam_captions))
         files = world.annotations[task.name]
         make = partial(measure.task_values, folder, task.name, world.tasks, files, task.exam_split)

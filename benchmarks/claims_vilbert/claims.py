@@ -12,10 +12,13 @@ from benchmarks.claims_vilbert.floor import FLOOR_NAMES
 from benchmarks.claims_vilbert.measure import ANSWERS, BOTH, KS, RATIONALES
 from benchmarks.claims_vilbert.plan import BASE, ONE_STREAM, RANDOM, SHARES, TASKS, Pretrained, Task
 
-FIGURES = {name: (ANSWERS, RATIONALES, BOTH) if name == "vcr" else ("accuracy",) for name in TASKS}
-"""Task -> its figures."""
-COMPARED = {name: BOTH if name == "vcr" else figures[0] for name, figures in FIGURES.items()}
-"""Task -> the figure in which models are compared."""
+FIGURES = {
+    "vqa": ("accuracy",),
+    "vcr": (BOTH, ANSWERS, RATIONALES),
+    "refcoco": ("accuracy",),
+    "retrieval": tuple(f"R@{k}" for k in KS),
+}
+"""Task -> its figures, first the one in which models are compared."""
 ZERO_SHOT = f"zero-shot R@{KS[0]}"
 Wanted = list[tuple[Pretrained, Task | None]]
 
@@ -35,7 +38,7 @@ def two_streams(bench: Bench) -> Iterator[Row]:
     """Two streams are better than one of equal depth and about as many parameters."""
     claim, sides = "two streams beat one", ("two streams", ONE_STREAM.name)
     for name, task in TASKS.items():
-        figure = COMPARED[name]
+        figure = FIGURES[name][0]
         found = [bench.values(given, task, figure) for given in (BASE, ONE_STREAM)]
         yield row(claim, f"{name}, {figure}", sides, *found)
     yield row(claim, ZERO_SHOT, sides, *(bench.values(given, None, f"R@{KS[0]}") for given in (BASE, ONE_STREAM)))
@@ -56,8 +59,9 @@ def more_data(bench: Bench) -> Iterator[Row]:
     """The more captions, the better the tasks and the zero-shot retrieval, in equally many steps."""
     claim = "more data is better"
     for name, task in TASKS.items():
-        found = [bench.values(given, task, COMPARED[name]) for given in SHARES]
-        yield from _rising(claim, f"{name}, {COMPARED[name]}", [given.name for given in SHARES], found)
+        figure = FIGURES[name][0]
+        found = [bench.values(given, task, figure) for given in SHARES]
+        yield from _rising(claim, f"{name}, {figure}", [given.name for given in SHARES], found)
     shares = [given for given in SHARES if given.share]
     found = [bench.values(given, None, f"R@{KS[0]}") for given in shares]
     chance = np.full_like(found[0], 1 / bench.size.exam)

@@ -88,6 +88,6 @@ def _means(scenes: Sequence[Scene]) -> np.ndarray:
     return np.stack([scene.regions["features"].astype(np.float64).mean(0) for scene in scenes])
 
 
-FLOORS = {"vqa": vqa_floor, "vcr": vcr_floor, "refcoco": refcoco_floor}
+FLOORS = {"vqa": vqa_floor, "vcr": vcr_floor, "refcoco": refcoco_floor, "retrieval": retrieval_floor}
 """Task -> its floor, from scenes of the training and of the exam."""
 FLOOR_NAMES = {"vqa": "most frequent answer", "vcr": "ridge", "refcoco": "ridge", "retrieval": "ridge"}

@@ -40,6 +40,9 @@ SINGLE = ("model.streams=1", "model.layers=5", "model.ffw=384")
 """Differences of the single stream: as many layers as a token of ViLBERT passes, and about as many parameters."""
 
 
+RETRIEVAL = "retrieval"
+
+
 @dataclass(frozen=True, slots=True)
 class Size:
     """Size of the world and of the runs."""
@@ -97,6 +100,7 @@ TASKS = {
         Task("vqa", files.write_vqa, "minval", settings=("data.min_answers=1",)),
         Task("vcr", files.write_vcr, VAL, rows=16),
         Task("refcoco", files.write_refcoco, VAL, steps=0.5),
+        Task(RETRIEVAL, files.write_captions, VAL, rows=16),
     )
 }
 
