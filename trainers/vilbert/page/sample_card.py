@@ -17,6 +17,8 @@ from corpusloom.trainers.vilbert.page.samples import ExplainedSample
 
 SIDE = 560
 """Pixels of a picture's longer side."""
+FEW = 20
+"""Regions up to which boxes are drawn in full strength; more of them are drawn fainter."""
 SPECIAL = ("[CLS]", "[SEP]", "[UNK]", "[MASK]")
 Name = Callable[[int], str]
 """Id of a token or class -> its name."""
@@ -37,6 +39,7 @@ def card_of(item: ExplainedSample, token_name: Name, class_name: Name) -> dict[s
         "width": width,
         "height": height,
         "letter": max(width, height) / 26,
+        "dense": round(min(1.0, FEW / max(item.regions, 1)), 2),
         "words": [
             {"text": word, "special": word in SPECIAL, "style": properties("r", of_regions[:, :, place])}
             for place, word in enumerate(item.words)

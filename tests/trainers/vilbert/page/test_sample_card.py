@@ -31,6 +31,13 @@ def test_boxes_are_drawn_from_the_largest_to_the_smallest_and_img_is_the_image()
     assert card["boxes"][0] == {"number": 0, "x": 0.0, "y": 0.0, "width": 100.0, "height": 80.0}
     assert [word["text"] for word in card["words"] if word["special"]] == ["[CLS]", "[SEP]"]
     assert card["regions"][1]["detected"].startswith(f"class {sample.class_probs[0].argmax()}, ")
+    assert card["dense"] == 1
     assert card["masked_words"][1]["title"] == card["masked_words"][1]["own"] == "red"
     assert card["masked_regions"][4]["title"] == "region 5"
     assert len(card["weights"]) == 5
+
+
+def test_many_boxes_are_drawn_fainter() -> None:
+    given = page_model(regions=100)
+    card = card_of(explain(given, region_sample(0, boxes=100), "a red disc"), given.token_name, given.class_name)
+    assert card["dense"] == 0.2
