@@ -174,7 +174,8 @@ def without_padding(tokens: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
 
     Conceptual Captions' captions have 10.3 words on average and are padded to 36 tokens.
     """
-    width = int(mask.flatten(0, -2).any(0).nonzero().max()) + 1
+    used = mask.flatten(0, -2).any(0).nonzero()
+    width = int(used.max()) + 1 if len(used) else 1
     return tokens[..., :width], mask[..., :width]
 
 

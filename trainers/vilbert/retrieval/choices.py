@@ -16,6 +16,7 @@ from corpusloom.trainers.vilbert.config import ViLBERTConfig
 from corpusloom.trainers.vilbert.data import check_width, region_inputs
 from corpusloom.trainers.vilbert.downstream.config import TaskDataConfig
 from corpusloom.trainers.vilbert.downstream.join import JoinedAnnotations
+from corpusloom.trainers.vilbert.retrieval.neighbours import NONE
 from corpusloom.trainers.vilbert.tokenizer import encode, token_id
 
 DRAWS = 4
@@ -89,11 +90,12 @@ class ChoiceTransform:
     def hard_caption(self, image: int, rng: np.random.Generator) -> str | None:
         """Return a random caption of a random neighbour of an image, but none that the image has itself.
 
-        If all captions of that neighbour are the image's own, the next neighbour is asked; None if no other is left.
+        If all captions of that neighbour are the image's own, the next neighbour is asked; None if no other is left, or
+        if the image could not be read when neighbours were found.
         """
         own = {plain(text) for text in self.captions[image]}
-        neighbours = self.nearest[image].tolist()
-        first = int(rng.integers(len(neighbours)))
+        neighbours = [number for number in self.nearest[image].tolist() if number != NONE]
+        first = int(rng.integers(max(len(neighbours), 1)))
         for neighbour in neighbours[first:] + neighbours[:first]:
             others = [text for text in self.captions[neighbour] if plain(text) not in own]
             if others:

@@ -118,18 +118,32 @@ def score_captions(
 ) -> Tensor:
     """Return the scores of some captions with every image, (captions, N); at most `most` pairs are computed together.
 
-    Captions of one length that follow each other are computed together.
+    Captions of one length that follow each other are computed together. If several ranks evaluate, the number of
+    forward passes depends on the number of captions alone, as a model that is sharded needs; captions are then padded
+    to the longest of those that are computed together.
     """
     most = most or pairs_together(captions.tokens.device)
+    size = max(1, math.isqrt(most))
     lengths = captions.mask[list(numbers)].sum(1).tolist()
+    if distributed.data_ranks() > 1:
+        parts = [range(start, min(start + size, len(numbers))) for start in range(0, len(numbers), size)]
+    else:
+        parts = list(_equal_lengths(lengths, size))
     found = []
-    for length, group in groupby(zip(lengths, numbers, strict=True), key=lambda pair: pair[0]):
-        together = [number for _, number in group]
-        size = min(len(together), max(1, math.isqrt(most)))
-        for start in range(0, len(together), size):
-            some = captions.of(together[start : start + size], length)
-            found.append(_score_group(model, some, images, max(1, most // size)))
+    for part in parts:
+        some = captions.of([numbers[place] for place in part], max(lengths[place] for place in part))
+        found.append(_score_group(model, some, images, max(1, most // min(size, len(part)))))
     return torch.cat(found)
+
+
+def _equal_lengths(lengths: Sequence[int], size: int) -> Iterator[range]:
+    """Yield the places of at most `size` equal lengths that follow each other."""
+    start = 0
+    for _, group in groupby(lengths):
+        end = start + len(list(group))
+        for first in range(start, end, size):
+            yield range(first, min(first + size, end))
+        start = end
 
 
 def pairs_together(device: torch.device) -> int:

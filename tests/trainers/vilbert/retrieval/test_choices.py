@@ -18,6 +18,7 @@ from corpusloom.trainers.vilbert.retrieval.choices import (
     example_batch,
     plain,
 )
+from corpusloom.trainers.vilbert.retrieval.neighbours import NONE
 from corpusloom.trainers.vilbert.tokenizer import encode
 from tests.trainers.vilbert.region_pairs import region_sample, write_regions
 from tests.trainers.vilbert.retrieval.caption_files import captions_of as texts_of
@@ -52,6 +53,8 @@ def test_a_hard_caption_is_one_of_a_neighbour_but_not_of_the_image() -> None:
 def test_an_image_whose_neighbours_have_no_other_caption_has_no_hard_one() -> None:
     alone = np.array([[2, 2]] * 4, np.int32)
     assert transform(alone).hard_caption(0, np.random.default_rng(0)) is None
+    unread = np.full((4, 2), NONE, np.int32)
+    assert transform(unread).hard_caption(0, np.random.default_rng(0)) is None
     item = AnnotatedSample("key", region_sample(0), Caption("key", 0, TEXTS[0][0]))
     found = transform(alone)(item, np.random.default_rng(0))
     assert not found["has_hard"]

@@ -11,6 +11,7 @@ from torch import Tensor
 from corpusloom.trainers.evaluation.batches import EvaluationSettings
 from corpusloom.trainers.training import distributed
 from corpusloom.trainers.training.config import ParallelConfig
+from corpusloom.trainers.training.parallel import parallelize
 from corpusloom.trainers.vilbert.model.pretraining import ViLBERT
 from corpusloom.trainers.vilbert.retrieval import scores
 from corpusloom.trainers.vilbert.retrieval.scores import (
@@ -134,16 +135,18 @@ def test_close_scores_are_told_apart_under_autocast(monkeypatch: pytest.MonkeyPa
     assert len(found.unique()) == CAPTIONS * IMAGES  # of 8 bits there are few between two scores
 
 
-def _of_ranks() -> dict[str, Tensor]:
+def _of_ranks(parallel: ParallelConfig) -> dict[str, Tensor]:
     torch.set_num_threads(1)
-    with distributed.mesh_session("cpu", ParallelConfig()):
+    with distributed.mesh_session("cpu", parallel):
         model, (captions, regions) = small_model(), pool()
+        parallelize(model, parallel)
         return {"scores": score_pool(model, captions, regions, EvaluationSettings(batch_size=2), "pool")[0]}
 
 
-def test_ranks_share_the_captions(tmp_path: Path) -> None:
+@pytest.mark.parametrize("parallel", [ParallelConfig(), ParallelConfig(shard=-1)], ids=["whole", "sharded"])
+def test_ranks_share_the_captions(parallel: ParallelConfig, tmp_path: Path) -> None:
     model = small_model()
-    for found in run_ranks(partial(_of_ranks), tmp_path, 2):
+    for found in run_ranks(partial(_of_ranks, parallel), tmp_path, 2):
         with torch.no_grad():
             torch.testing.assert_close(found["scores"], alone(model), atol=1e-5, rtol=1e-5)
 
