@@ -99,7 +99,8 @@ TASKS = {
     for task in (
         Task("vqa", files.write_vqa, "minval", settings=("data.min_answers=1",)),
         Task("vcr", files.write_vcr, VAL, rows=16),
-        Task("refcoco", files.write_refcoco, VAL, steps=0.5),
+        # Few: after 120 steps random weights are as good as the pre-training (.82 and .83), after 48 they have .23.
+        Task("refcoco", files.write_refcoco, VAL, steps=0.2),
         Task(RETRIEVAL, files.write_captions, VAL, rows=16),
     )
 }

@@ -3,7 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -130,6 +130,7 @@ def hf_files(tokenizer: Tokenizer) -> dict[str, bytes]:
     }
 
 
+@lru_cache(64)  # it is asked for several times per sample
 def token_id(tokenizer: Tokenizer, name: str) -> int:
     """Return a special token's id."""
     number = tokenizer.token_to_id(name)
