@@ -125,12 +125,13 @@ def choice_batch(step: int) -> dict[str, Any]:
 def vilbert_batch(step: int) -> dict[str, Any]:
     random = torch.Generator().manual_seed(step)
     tokens = torch.randint(0, 50, (ROWS, 9), generator=random)
-    masked = torch.rand(ROWS, 9, generator=random) < 0.3
+    words = torch.arange(9) < torch.randint(3, 9, (ROWS, 1), generator=random)
+    masked = (torch.rand(ROWS, 9, generator=random) < 0.3) & words
     return {
         "negative": torch.rand(ROWS, 3, generator=random, dtype=torch.float64),
         "original": tokens,
         "tokens": tokens.masked_fill(masked, 4),
-        "token_mask": torch.arange(9) < torch.randint(3, 9, (ROWS, 1), generator=random),
+        "token_mask": words,
         "word_labels": tokens.masked_fill(~masked, -1),
         "features": torch.randn(ROWS, 7, 10, generator=random).half(),
         "locations": torch.rand(ROWS, 7, 5, generator=random),
