@@ -184,18 +184,18 @@ def evaluation_of(name: str) -> Evaluation:
     """Return the evaluation of a task, which takes `TaskTools` beside the model."""
 
     def evaluate(model: Any, tools: Any, data: str, settings: EvaluationSettings) -> Figures:
-        own = model.config.task
-        if own != name:
+        trained = model.config.task
+        if trained != name:
             remedy = f"give a run of loom train vilbert --task {name}"
-            what = f"the checkpoint is of the task {own}, not of {name}"
+            what = f"the checkpoint is of the task {trained}, not of {name}"
             raise ConfigError(what, where="--checkpoint", remedy=remedy)
         if not settings.annotations:
             raise ConfigError("no annotations", where="--annotations", remedy="--annotations FILE FILE")
         annotations = READERS[name](settings.annotations, tools.data)
         joined = join(data, of_split(annotations, settings.split, settings.annotations))
         boxes = settings.ground_truth or tools.data.ground_truth
-        own = replace(tools, data=replace(tools.data, ground_truth=boxes))
-        return measure_annotations(model, model.config, own, data, joined, settings)
+        with_boxes = replace(tools, data=replace(tools.data, ground_truth=boxes))
+        return measure_annotations(model, model.config, with_boxes, data, joined, settings)
 
     return evaluate
 
