@@ -43,7 +43,6 @@ class Command:
 
     Examples:
       loom eval zero-shot --checkpoint runs/clip --images holiday --classes names.txt
-      loom eval zero-shot --checkpoint runs/clip --images animals --html animals.html
       loom eval zero-shot --checkpoint runs/clip --data evaluation/imagenet --templates prompts.txt
       loom eval linear-probe --checkpoint runs/clip --images animals
       loom eval retrieval --checkpoint runs/clip --data dataset_flickr30k.json --images flickr30k-images
@@ -52,7 +51,6 @@ class Command:
       loom eval few-shot --checkpoint runs/flamingo --data data/pairs-val --shots 0 4 8 --seeds 3 --out captions.json
       loom eval few-shot --checkpoint runs/flamingo --data pets-val --pool pets --rices --classes pets.txt --ensemble 6
       loom eval few-shot --checkpoint runs/flamingo --benchmark okvqa --data okvqa --shots 0 4 8 16 32 --out okvqa.json
-      torchrun --nproc-per-node 8 -m corpusloom eval zero-shot --checkpoint runs/clip --data imagenet --out figures.json
       loom eval likelihood --checkpoint runs/lm --data texts.jsonl
       loom eval vqa --checkpoint runs/vqa --data data/regions --annotations questions.json --out vqa.json
       loom eval vcr --checkpoint runs/vcr --data data/regions --annotations test.jsonl --out vcr.json
@@ -60,7 +58,7 @@ class Command:
       loom eval zero-shot --checkpoint runs/tuned --interpolate clip-vit-base-patch32:0.5 --data evaluation/imagenet
     """
 
-    MAIN: ClassVar[str] = "checkpoint data images classes templates shots html out"
+    MAIN: ClassVar[str] = "checkpoint data images classes templates html out"
     kind: Annotated[EvaluationKind, tyro.conf.Positional]
     """zero-shot: classification by a CLIP. retrieval: images by caption. linear-probe: a linear classifier of a CLIP's
     features. few-shot: captions or classes by a Flamingo. likelihood: texts by a language model. vqa, vcr, refcoco:

@@ -71,7 +71,7 @@ def _array(data: memoryview) -> np.ndarray:
     return array.reshape(shape, order="F" if fortran else "C").copy()
 
 
-@lru_cache(4096)
+@lru_cache(256)
 def _header(data: bytes) -> tuple[tuple[int, ...], bool, np.dtype]:
     """Return shape, order and type of an .npy file of version 1; ValueError for objects."""
     source = io.BytesIO(data[8:])
