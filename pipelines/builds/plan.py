@@ -28,7 +28,7 @@ from corpusloom.schemas.records import FileEntry
 
 EXTRACT_VERSION = 17
 SELECT_VERSION = 4
-SHARDS_VERSION = 5
+SHARDS_VERSION = 6
 
 
 @dataclass

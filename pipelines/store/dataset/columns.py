@@ -19,8 +19,9 @@ PAIR: dict[str, JsonType] = {
     **dict.fromkeys(("key", "url", "page_url", "caption", "text_source", "status", "error_message"), "string"),
     **dict.fromkeys(("width", "height", "original_width", "original_height"), "int64"),
     "sha256": "string",
+    "columns": "string",
 }
-"""Keys of KEY.json of a pair."""
+"""Keys of KEY.json of a pair; `columns` is an object as JSON text, since datasets have different ones."""
 PAGE: dict[str, JsonType] = {
     "url": "string",
     "title": "string",

@@ -178,7 +178,7 @@ def pair_sample(pair: Pair, image: StoredImage, *, validation: float = 0.0) -> U
         "original_width": image.facts.width,
         "original_height": image.facts.height,
         "sha256": image.facts.sha256,
-        **({"columns": pair.columns} if pair.columns else {}),
+        "columns": json.dumps(pair.columns, sort_keys=True, ensure_ascii=False) if pair.columns else None,
     }
     fields = {image.extension: image.data, "txt": pair.text.encode(), "json": to_json(body)}
     row = SidecarRow(

@@ -104,7 +104,7 @@ def test_a_page_that_lost_its_images_is_a_sample_of_texts_where_the_recipe_keeps
 def test_a_pair_has_the_layout_of_img2dataset() -> None:
     pair = Pair(
         key="cd", parent="p", page_url="http://a.example/", image_url="http://a.example/1.jpg", text="grün",
-        text_source="alt_text", language="de", license="CC0", scores={"x": 1.0},
+        text_source="alt_text", language="de", license="CC0", scores={"x": 1.0}, columns={"b": "1", "a": "ü"},
     )  # fmt: skip
     sample = pair_sample(pair, image(1, size=(10, 20), signals=("a", "a")))
     assert sample.fields["jpg"] == b"image 1"
@@ -112,7 +112,7 @@ def test_a_pair_has_the_layout_of_img2dataset() -> None:
     assert json.loads(sample.fields["json"]) == {
         "key": "cd", "url": "http://a.example/1.jpg", "page_url": "http://a.example/", "caption": "grün",
         "text_source": "alt_text", "status": "success", "error_message": None, "width": 10, "height": 20,
-        "original_width": 101, "original_height": 51, "sha256": "1" * 64,
+        "original_width": 101, "original_height": 51, "sha256": "1" * 64, "columns": '{"a": "ü", "b": "1"}',
     }  # fmt: skip
     row = sample.row
     assert (row.url, row.caption, row.text_length, row.images) == ("http://a.example/1.jpg", "grün", 4, 1)
@@ -179,3 +179,8 @@ def test_members_know_their_images() -> None:
         Member(field="001.jpg", offset=1024, size=8, stored_sha256="s1", sha256="k", width=3, height=4, crc32c=11),
         Member(field="json", offset=2048, size=9, stored_sha256="s2", crc32c=12),
     )
+
+
+def test_a_pair_without_further_columns_has_the_key_all_the_same() -> None:
+    pair = Pair(key="k", parent="p", page_url="", image_url="http://a.example/1.jpg", text="a", text_source="caption")
+    assert json.loads(pair_sample(pair, image(1)).fields["json"])["columns"] is None
