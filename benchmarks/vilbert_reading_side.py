@@ -88,7 +88,7 @@ def write_features(tars: str, path: str) -> None:
                 "boxes": arrays["boxes"],
                 "features": arrays["features"].astype(np.float32),
             }
-            rows.put(key.encode(), pickle.dumps(item))
+            rows.put(key.encode(), pickle.dumps(item))  # the public LMDBs hold pickles
             keys.append(key.encode())
         rows.put(b"keys", pickle.dumps(keys))
 

@@ -8,17 +8,13 @@ The pictures come from the npm packages @iconify-json/ARTIST: the first call nee
 """
 
 import dataclasses
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import tyro
-
 from benchmarks.claims_clip import claims
 from benchmarks.claims_clip.emoji import default_cache
-from benchmarks.claims_common.report import report
-from corpusloom.schemas.errors import LoomError
+from benchmarks.claims_common.report import report, run_command
 
 Claim = Literal["transfer", "ensemble", "batch", "filter", "sigmoid"]
 
@@ -62,7 +58,4 @@ def main(config: ClaimsConfig) -> int:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main(tyro.cli(ClaimsConfig, description=__doc__)))
-    except LoomError as error:
-        sys.exit(str(error))
+    run_command(main, ClaimsConfig, __doc__)

@@ -1,6 +1,5 @@
 """The claims: which runs each compares, and the rows of its table."""
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -14,6 +13,7 @@ from benchmarks.claims_clip.emoji import VERSIONS, Emoji, emoji_of, pixels_of
 from benchmarks.claims_clip.floor import linear_scores
 from benchmarks.claims_clip.measure import ranks_of
 from benchmarks.claims_clip.plan import Variant
+from benchmarks.claims_common.bench import ClaimsBench
 from benchmarks.claims_common.estimates import Estimate, estimate, markdown_table
 from benchmarks.claims_common.runs import Run, train_each
 from corpusloom.schemas.errors import InputError
@@ -40,21 +40,22 @@ class Row:
 
 
 @dataclass(kw_only=True)
-class Bench:
+class Bench(ClaimsBench):
     """Material and trained runs, made when a claim first needs them."""
 
     unseen: str
-    seeds: int
-    minutes: float
-    processes: int
     share: float
-    out: Path
     cache: Path
 
     def __post_init__(self) -> None:
-        self.deadline = time.monotonic() + 60 * self.minutes
+        ClaimsBench.__post_init__(self)
         if self.unseen not in VERSIONS:
             raise InputError(f"no artist {self.unseen!r}", where="--unseen", remedy=f"one of {', '.join(VERSIONS)}")
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the runs, which differ by the unseen artist."""
+        return self.out / self.unseen / "runs"
 
     @cached_property
     def test(self) -> list[Emoji]:
@@ -75,7 +76,7 @@ class Bench:
     def runs(self, variants: Sequence[Variant]) -> dict[str, list[Path]]:
         """Return variant -> folders of its trained runs, one per seed; train those that are missing."""
         wanted = {variant.name: [self._run(variant, seed) for seed in range(self.seeds)] for variant in variants}
-        return train_each(wanted, self.out / self.unseen / "runs", self.processes, self.deadline - time.monotonic())
+        return train_each(wanted, self.folder, self.processes, self.seconds_left)
 
     def ranks(self, variants: Sequence[Variant], template: str = "ensemble") -> dict[str, np.ndarray]:
         """Return variant -> (S, N) ranks of the right name."""

@@ -1,10 +1,24 @@
-"""Prints what a benchmark of claims found."""
+"""Runs a benchmark of claims as a command, and prints its findings."""
 
 import dataclasses
 import json
 import sys
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NoReturn, TypeVar
+
+import tyro
+
+from corpusloom.schemas.errors import LoomError
+
+Config = TypeVar("Config")
+
+
+def run_command(main: Callable[[Config], int], config: type[Config], description: str | None) -> NoReturn:
+    """Read the flags of `config`, run `main` with them, and exit with its code, or with the text of a LoomError."""
+    try:
+        sys.exit(main(tyro.cli(config, description=description)))
+    except LoomError as error:
+        sys.exit(str(error))
 
 
 def report(

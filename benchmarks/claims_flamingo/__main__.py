@@ -6,19 +6,15 @@ at a time, each with one thread; claims share runs. A killed benchmark goes on w
 docs/training.md, or JSON lines with --json.
 """
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import tyro
-
-from benchmarks.claims_common.report import report
+from benchmarks.claims_common.report import report, run_command
 from benchmarks.claims_flamingo import plan
 from benchmarks.claims_flamingo.bench import Bench
 from benchmarks.claims_flamingo.claims import rows_of
 from benchmarks.claims_flamingo.table import table
-from corpusloom.schemas.errors import LoomError
 
 Claim = Literal["shots", "image", "gates", "accumulation", "pages", "tanh", "resampler", "rices"]
 
@@ -58,7 +54,4 @@ def main(config: ClaimsConfig) -> int:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main(tyro.cli(ClaimsConfig, description=__doc__)))
-    except LoomError as error:
-        sys.exit(str(error))
+    run_command(main, ClaimsConfig, __doc__)

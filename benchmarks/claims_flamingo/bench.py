@@ -3,18 +3,15 @@
 Shapes: S seeds, P pages, G gated blocks.
 """
 
-import multiprocessing
-import sys
-import time
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 
 import numpy as np
-import torch
 
+from benchmarks.claims_common.bench import ClaimsBench
+from benchmarks.claims_common.figures import Values, kept, measure_each
 from benchmarks.claims_common.runs import Run, cpu_seconds, train, train_each
 from benchmarks.claims_flamingo import measure, plan
 from benchmarks.claims_flamingo.plan import Datasets, Size, Variant
@@ -22,17 +19,10 @@ from corpusloom.schemas.manifest import read_manifest
 
 
 @dataclass(kw_only=True)
-class Bench:
+class Bench(ClaimsBench):
     """World, trained runs and their figures."""
 
     size: Size
-    seeds: int
-    minutes: float
-    processes: int
-    out: Path
-
-    def __post_init__(self) -> None:
-        self.deadline = time.monotonic() + 60 * self.minutes
 
     @cached_property
     def data(self) -> Datasets:
@@ -46,16 +36,6 @@ class Bench:
         train([run], self.folder, 1, self.seconds_left)
         return run.folder(self.folder)
 
-    @property
-    def folder(self) -> Path:
-        """Folder of the runs."""
-        return self.out / "runs"
-
-    @property
-    def seconds_left(self) -> float:
-        """Seconds until training stops."""
-        return self.deadline - time.monotonic()
-
     def runs_of(self, variant: Variant) -> list[Run]:
         """Return a variant's runs, one per seed."""
         return [plan.run_of(variant, self.size, self.data, self.clip, seed) for seed in range(self.seeds)]
@@ -66,22 +46,19 @@ class Bench:
         folders = train_each(wanted, self.folder, self.processes, self.seconds_left)
         jobs = [partial(self.same_page, variant, folder) for variant in variants for folder in folders[variant.name]]
         jobs += [partial(self.from_pool, folder) for folder in folders[plan.BASE.name]] if pool else []
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(self.processes, context, initializer=torch.set_num_threads, initargs=(1,)) as workers:
-            for at, outcome in enumerate([workers.submit(_seconds, job) for job in jobs], 1):
-                print(f"measured {at} of {len(jobs)}: {outcome.result():.0f} CPU s", file=sys.stderr)
+        measure_each(jobs, self.processes)
 
-    def same_page(self, variant: Variant, folder: Path) -> measure.Values:
+    def same_page(self, variant: Variant, folder: Path) -> Values:
         """Return the figures of a run on the exam's pages."""
         data = self.data
         path = folder / f"same-page-{read_manifest(data.exam).digest[:8]}.npz"
-        return measure.kept(path, lambda: measure.same_page(folder, data.exam, variant.trials))
+        return kept(path, lambda: measure.same_page(folder, data.exam, variant.trials))
 
-    def from_pool(self, folder: Path) -> measure.Values:
+    def from_pool(self, folder: Path) -> Values:
         """Return the figures of a run with shots from the training pairs."""
         data = self.data
         path = folder / f"pool-{read_manifest(data.exam).digest[:8]}.npz"
-        return measure.kept(path, lambda: measure.from_pool(folder, data.exam, data.pairs))
+        return kept(path, lambda: measure.from_pool(folder, data.exam, data.pairs))
 
     def values(self, variant: Variant, figure: str) -> np.ndarray:
         """Return a figure of a variant, (S, P): means over the pictures of a page, which are not independent."""
@@ -94,7 +71,7 @@ class Bench:
     def gates(self, when: str) -> np.ndarray:
         """Return |tanh gate| of the base runs `before` or `after` training, (S, G, 2)."""
         folders = [run.folder(self.folder) for run in self.runs_of(plan.BASE)]
-        return np.stack([measure.kept(run / "gates.npz", partial(measure.gates, run))[when] for run in folders])
+        return np.stack([kept(run / "gates.npz", partial(measure.gates, run))[when] for run in folders])
 
     def seconds(self, variant: Variant) -> float:
         """Return the mean CPU seconds of a variant's runs."""
@@ -102,10 +79,3 @@ class Bench:
 
     def _gather(self, variant: Variant, figure: str, read: Callable[[Path], Mapping[str, np.ndarray]]) -> np.ndarray:
         return np.stack([read(run.folder(self.folder))[figure].mean(1) for run in self.runs_of(variant)])
-
-
-def _seconds(job: Callable[[], object]) -> float:
-    """Return the CPU seconds of a job in this process."""
-    start = time.process_time()
-    job()
-    return time.process_time() - start

@@ -3,13 +3,14 @@
 Shapes: P pages, K pictures per page, G gated blocks.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from benchmarks.claims_common.figures import Values
 from corpusloom.pipelines.demo.grammar import attributes_of
 from corpusloom.trainers.checkpoints.folders import find
 from corpusloom.trainers.evaluation.batches import EvaluationSettings
@@ -47,18 +48,6 @@ CONTROLS = {
 """Controls of one change each: the following page stands in for another."""
 COMPARED = {name: TRIALS[name] for name in ("0 shots", "4 shots")}
 """Trials in which variants are compared."""
-Values = Mapping[str, np.ndarray]
-"""Figure -> (P, K)."""
-
-
-def kept(path: Path, make: Callable[[], Values]) -> Values:
-    """Return the arrays that `make` returned once, kept in a file."""
-    if not path.exists():
-        part = path.with_suffix(".part.npz")
-        np.savez(part, **make())
-        part.replace(path)
-    with np.load(path) as found:
-        return {name: found[name] for name in found.files}
 
 
 def same_page(run: Path, exam: str, trials: Mapping[str, Trial]) -> Values:

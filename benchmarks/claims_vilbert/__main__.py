@@ -6,19 +6,15 @@ Karpathy's splits. All are tested on scenes that none has seen. Two runs train a
 share runs. A killed benchmark goes on where it was. Prints a table for docs/training.md, or JSON lines with --json.
 """
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import tyro
-
-from benchmarks.claims_common.report import report
+from benchmarks.claims_common.report import report, run_command
 from benchmarks.claims_vilbert import plan
 from benchmarks.claims_vilbert.bench import Bench
 from benchmarks.claims_vilbert.claims import rows_of
 from benchmarks.claims_vilbert.table import table
-from corpusloom.schemas.errors import LoomError
 
 Claim = Literal["pretraining", "streams", "zero-shot", "data"]
 
@@ -58,7 +54,4 @@ def main(config: ClaimsConfig) -> int:
 
 
 if __name__ == "__main__":
-    try:
-        sys.exit(main(tyro.cli(ClaimsConfig, description=__doc__)))
-    except LoomError as error:
-        sys.exit(str(error))
+    run_command(main, ClaimsConfig, __doc__)

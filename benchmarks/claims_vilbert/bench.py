@@ -3,18 +3,14 @@
 Shapes: S seeds, E scenes of the exam.
 """
 
-import multiprocessing
-import sys
-import time
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
-from pathlib import Path
 
 import numpy as np
-import torch
 
+from benchmarks.claims_common.bench import ClaimsBench
+from benchmarks.claims_common.figures import Values, kept, measure_each
 from benchmarks.claims_common.runs import Run, cpu_seconds, train_each
 from benchmarks.claims_vilbert import floor, measure, plan
 from benchmarks.claims_vilbert.plan import Pretrained, Size, Task, World
@@ -24,27 +20,15 @@ Wanted = Sequence[tuple[Pretrained, Task | None]]
 
 
 @dataclass(kw_only=True)
-class Bench:
+class Bench(ClaimsBench):
     """World, trained runs and their figures."""
 
     size: Size
-    seeds: int
-    minutes: float
-    processes: int
-    out: Path
-
-    def __post_init__(self) -> None:
-        self.deadline = time.monotonic() + 60 * self.minutes
 
     @cached_property
     def world(self) -> World:
         """Return the scenes, with datasets and annotations written where they are missing."""
         return plan.write_world(self.size, self.out / "datasets")
-
-    @property
-    def folder(self) -> Path:
-        """Folder of the runs."""
-        return self.out / "runs"
 
     def pretrainings(self, given: Pretrained) -> list[Run]:
         """Return the pre-trainings of a model, one per seed; none for random weights."""
@@ -65,23 +49,20 @@ class Bench:
         self._train(begun)
         self._train({f"{given} {task}": self.runs_of(given, task) for given, task in wanted if task is not None})
         jobs = [partial(self.values_of, run, task) for given, task in wanted for run in self.runs_of(given, task)]
-        context = multiprocessing.get_context("spawn")
-        with ProcessPoolExecutor(self.processes, context, initializer=torch.set_num_threads, initargs=(1,)) as workers:
-            for at, outcome in enumerate([workers.submit(_seconds, job) for job in jobs], 1):
-                print(f"measured {at} of {len(jobs)}: {outcome.result():.0f} CPU s", file=sys.stderr)
+        measure_each(jobs, self.processes)
 
     def _train(self, runs: Mapping[str, Sequence[Run]]) -> None:
         if runs:
-            train_each(runs, self.folder, self.processes, self.deadline - time.monotonic())
+            train_each(runs, self.folder, self.processes, self.seconds_left)
 
-    def values_of(self, run: Run, task: Task | None) -> measure.Values:
+    def values_of(self, run: Run, task: Task | None) -> Values:
         """Return the figures of a run on the exam, (E,) each."""
         folder, world = run.folder(self.folder), self.world
         if task is None or task.name == plan.RETRIEVAL:
-            return measure.kept(folder / "exam.npz", partial(measure.retrieval_values, folder, world.exam_captions))
+            return kept(folder / "exam.npz", partial(measure.retrieval_values, folder, world.exam_captions))
         files = world.annotations[task.name]
         make = partial(measure.task_values, folder, task.name, world.tasks, files, task.exam_split)
-        return measure.kept(folder / "exam.npz", make)
+        return kept(folder / "exam.npz", make)
 
     def values(self, given: Pretrained, task: Task | None, figure: str) -> np.ndarray:
         """Return a figure of a model, (S, E)."""
@@ -100,10 +81,3 @@ class Bench:
     def seconds(self, given: Pretrained, task: Task | None) -> float:
         """Return the mean CPU seconds of a model's runs."""
         return float(np.mean([cpu_seconds(run, self.folder) for run in self.runs_of(given, task)]))
-
-
-def _seconds(job: Callable[[], object]) -> float:
-    """Return the CPU seconds of a job in this process."""
-    start = time.process_time()
-    job()
-    return time.process_time() - start

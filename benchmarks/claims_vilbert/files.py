@@ -113,7 +113,7 @@ def write_refcoco(folder: Path, splits: Splits) -> list[str]:
                 )
     instances = {"images": images, "annotations": annotations, "categories": _categories()}
     return [
-        _write(folder / "refs(world).p", pickle.dumps(refs, protocol=2)),
+        _write(folder / "refs(world).p", pickle.dumps(refs, protocol=2)),  # RefCOCO's own format
         _write(folder / "instances.json", json.dumps(instances).encode()),
     ]
 

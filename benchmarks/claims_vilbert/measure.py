@@ -4,7 +4,7 @@ Shapes: E scenes of the exam, R regions with IMG first, T tokens.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from benchmarks.claims_common.figures import Values
 from corpusloom.trainers.evaluation.batches import EvaluationSettings, measure_batches, read_all
 from corpusloom.trainers.evaluation.figures import rank_of
 from corpusloom.trainers.evaluation.samples import dataset_source
@@ -32,18 +33,6 @@ CPU = torch.device("cpu")
 SETTINGS = EvaluationSettings(workers=0)
 ANSWERS, RATIONALES, BOTH = "Q->A", "QA->R", "Q->AR"
 """Problems of VCR, and both of them right."""
-Values = Mapping[str, np.ndarray]
-"""Figure -> (E,)."""
-
-
-def kept(path: Path, make: Callable[[], Values]) -> Values:
-    """Return the arrays that `make` returned once, kept in a file."""
-    if not path.exists():
-        part = path.with_suffix(".part.npz")
-        np.savez(part, **make())
-        part.replace(path)
-    with np.load(path) as found:
-        return {name: found[name] for name in found.files}
 
 
 def task_values(run: Path, task: str, data: str, files: Sequence[str], split: str) -> Values:

@@ -1,4 +1,4 @@
-"""What is asked about a scene, with the right answers: questions, choices with rationales, and expressions."""
+"""Questions, choices with rationales and referring expressions about a scene, with the right answers."""
 
 from collections import Counter
 from collections.abc import Callable, Iterator

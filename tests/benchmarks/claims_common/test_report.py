@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from benchmarks.claims_common.report import report
+from benchmarks.claims_common.report import report, run_command
+from corpusloom.schemas.errors import LoomError
 
 
 @dataclass
@@ -26,3 +27,24 @@ def test_time_that_is_over_is_told(capsys: pytest.CaptureFixture[str]) -> None:
 
     assert report(late, str, minutes=45, as_json=False) == 3
     assert "45 minutes are over, in base" in capsys.readouterr().err
+
+
+@dataclass(frozen=True)
+class Flags:
+    """Flags of a command."""
+
+    code: int = 3
+
+
+def test_a_command_ends_with_its_code_or_with_the_text_of_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["claims", "--code", "5"])
+    with pytest.raises(SystemExit) as ended:
+        run_command(lambda flags: flags.code, Flags, "About it.")
+    assert ended.value.code == 5
+
+    def fail(flags: Flags) -> int:
+        raise LoomError("no scenes", where="world")
+
+    with pytest.raises(SystemExit) as ended:
+        run_command(fail, Flags, None)
+    assert "no scenes" in str(ended.value.code)

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.claims_flamingo.measure import CONTROLS, TRIALS, Values, judged, kept
+from benchmarks.claims_common.figures import Values, kept
+from benchmarks.claims_flamingo.measure import CONTROLS, TRIALS, judged
 from corpusloom.trainers.flamingo.prompts.episodes import Example
 
 

@@ -1,4 +1,4 @@
-"""What is asked about a scene has one right answer, and the vocabulary has all words."""
+"""Each question about a scene has one right answer, and the vocabulary has all words."""
 
 from benchmarks.claims_vilbert.questions import CHOICES, QUESTIONS, choices, expressions, questions, words
 from benchmarks.claims_vilbert.world import Scene, Thing, make_scene, relation
