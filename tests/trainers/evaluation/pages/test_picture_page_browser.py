@@ -1,8 +1,6 @@
 """The page of a classification in a real Chromium: no request, no error message, a filter, fits a narrow screen."""
 
 from collections.abc import Iterator
-from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
@@ -10,24 +8,14 @@ from corpusloom.schemas.images.thumbnails import thumbnail
 from corpusloom.trainers.evaluation.batches import Figures
 from corpusloom.trainers.evaluation.pages.picture_page import PicturePage, write_page
 from corpusloom.trainers.evaluation.predictions import Prediction
-from tests.chromium import CHROMIUM, PATIENCE, needs_chromium
+from tests.chromium import Shown, needs_chromium, shown_in_chromium
 from tests.trainers.datasets import coloured_pairs
 
-playwright = pytest.importorskip("playwright.sync_api")
 pytestmark = needs_chromium
 NAMES = ("a very long name of a class that does not end soon", "<b>bold</b>", "dog")
 FIGURES = {
     "top1": 0.5, "top1_low": 0.2, "top1_high": 0.8, "top1_n": 12, "top1_chance": 1 / 3, "n": 12, "skipped": 1,
 }  # fmt: skip
-
-
-class Shown(NamedTuple):
-    """A page in Chromium, its file, its requests and its error messages."""
-
-    page: "playwright.Page"
-    path: Path
-    requests: list[str]
-    complaints: list[str]
 
 
 @pytest.fixture(scope="module")
@@ -46,16 +34,8 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
         thumbnails=lambda numbers, side: uris,
     )
     write_page(str(path), PicturePage("pictures", "zero-shot", "runs/clip"), figures)
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        made = Shown(browser.new_page(), path, [], [])
-        made.page.set_default_timeout(PATIENCE)
-        made.page.on("request", lambda request: made.requests.append(request.url))
-        made.page.on("console", lambda message: made.complaints.append(message.text))
-        made.page.on("pageerror", lambda error: made.complaints.append(str(error)))
-        made.page.goto(path.as_uri(), wait_until="networkidle")
-        yield made
-        browser.close()
+    with shown_in_chromium(path) as found:
+        yield found
 
 
 @pytest.mark.parametrize("width", [360, 1200])

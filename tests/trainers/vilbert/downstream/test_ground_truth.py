@@ -32,6 +32,7 @@ def test_features_of_another_detector_are_refused() -> None:
 
 def test_boxes_are_found_by_image_also_in_another_process(tmp_path: Path) -> None:
     path = write_images(tmp_path, [3, 5], ground_truth_sample)
+    # a process of the loader gets it as a pickle of our own
     for found in (GroundTruth(path, True), pickle.loads(pickle.dumps(GroundTruth(path, True)))):
         sample = found.of(Question(0, "0", 5, "?"))
         np.testing.assert_array_equal(sample.features, ground_truth_sample(5).features)

@@ -1,50 +1,31 @@
 """The page in a real Chromium: no request, no error message, attention by pointer and by keyboard, fits a phone."""
 
 from collections.abc import Iterator
-from pathlib import Path
-from typing import NamedTuple
 
 import pytest
 
 from corpusloom.trainers.vilbert.page.retrieval_page import render_retrieval
-from tests.chromium import CHROMIUM, PATIENCE, needs_chromium
+from tests.chromium import Shown, needs_chromium, shown_in_chromium
 from tests.trainers.vilbert.page.pools import FIGURES, SCRIPT, page_model, pool
 
-playwright = pytest.importorskip("playwright.sync_api")
 pytestmark = needs_chromium
 
 
-class Shown(NamedTuple):
-    """A page in Chromium, its file, its requests and its error messages."""
-
-    page: "playwright.Page"
-    path: Path
-    requests: list[str]
-    complaints: list[str]
-
-    def fills(self, sample: int) -> list[float]:
-        """Return the opacity of each box of a sample, by its number."""
-        boxes = self.page.locator(".sample").nth(sample).locator(".box")
-        found = boxes.evaluate_all(
-            "boxes => boxes.map(b => [+b.classList[1].slice(1), +getComputedStyle(b.firstElementChild).fillOpacity])"
-        )
-        return [opacity for _, opacity in sorted(found)]
+def fills(shown: Shown, sample: int) -> list[float]:
+    """Return the opacity of each box of a sample, by its number."""
+    boxes = shown.page.locator(".sample").nth(sample).locator(".box")
+    found = boxes.evaluate_all(
+        "boxes => boxes.map(b => [+b.classList[1].slice(1), +getComputedStyle(b.firstElementChild).fillOpacity])"
+    )
+    return [opacity for _, opacity in sorted(found)]
 
 
 @pytest.fixture(scope="module")
 def shown(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Shown]:
     path = tmp_path_factory.mktemp("page") / "retrieval.html"
     path.write_text(render_retrieval(page_model(), pool(), FIGURES, "x" * 80, "runs/vilbert"), encoding="utf-8")
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        made = Shown(browser.new_page(), path, [], [])
-        made.page.set_default_timeout(PATIENCE)
-        made.page.on("request", lambda request: made.requests.append(request.url))
-        made.page.on("console", lambda message: made.complaints.append(message.text))
-        made.page.on("pageerror", lambda error: made.complaints.append(str(error)))
-        made.page.goto(path.as_uri(), wait_until="networkidle")
-        yield made
-        browser.close()
+    with shown_in_chromium(path) as found:
+        yield found
 
 
 @pytest.mark.parametrize("width", [360, 1200])
@@ -65,15 +46,15 @@ def test_a_page_is_self_contained_and_fits(shown: Shown, width: int) -> None:
 def test_a_word_under_the_pointer_colours_the_regions_it_attends_to(shown: Shown) -> None:
     sample = shown.page.locator(".sample").nth(0)
     shown.page.mouse.move(0, 0)
-    assert set(shown.fills(0)) == {0.0}
+    assert set(fills(shown, 0)) == {0.0}
     sample.locator(".t2").hover()
-    fills = shown.fills(0)
-    assert max(fills[1:]) > 0.1
+    coloured = fills(shown, 0)
+    assert max(coloured[1:]) > 0.1
     sample.locator(".t3").hover()
-    assert shown.fills(0) != fills
-    assert set(shown.fills(3)) == {0.0}, "other samples stay as they are"
+    assert fills(shown, 0) != coloured
+    assert set(fills(shown, 3)) == {0.0}, "other samples stay as they are"
     shown.page.mouse.move(0, 0)
-    assert set(shown.fills(0)) == {0.0}
+    assert set(fills(shown, 0)) == {0.0}
 
 
 def test_the_keyboard_chooses_words_and_regions_and_the_layer_changes_the_weights(shown: Shown) -> None:
@@ -83,12 +64,12 @@ def test_the_keyboard_chooses_words_and_regions_and_the_layer_changes_the_weight
     for _ in range(2):
         shown.page.keyboard.press("ArrowRight")
     assert sample.locator(".t1 input").is_checked()
-    mean = shown.fills(0)
+    mean = fills(shown, 0)
     assert max(mean[1:]) > 0.1
     shown.page.locator("#layer-2").check()
-    assert shown.fills(0) != mean
+    assert fills(shown, 0) != mean
     shown.page.locator("#layer-0").check()
-    assert shown.fills(0) == mean
+    assert fills(shown, 0) == mean
     sample.locator(".r1 input").check()
     shown.page.mouse.move(0, 0)
     colours = sample.locator(".word").evaluate_all("words => words.map(w => getComputedStyle(w).backgroundColor)")
