@@ -129,17 +129,19 @@ def measure_page(page: Page, recipe: Recipe, lists: WordLists | None = None) -> 
     return {**measure_text(text, recipe.filters), "images": float(images)}
 
 
-def measure_pair(pair: Pair, recipe: Recipe) -> Scores:
-    """Measure a pair: ALIGN's scores, language and entries of its text, and the words of its image's URL."""
+def measure_pair(pair: Pair, recipe: Recipe, found: Sequence[str] = ()) -> Scores:
+    """Measure a pair: ALIGN's scores, language and entries of its text, and the words of its image's URL.
+
+    `found` are the entries of its text, as `entries_of` returns them.
+    """
     wanted = _wanted_languages(recipe)
     code, score = _known_language(pair) or language.measure_language(pair.text)
-    found = {} if recipe.filters.entries is None else entries.measure_entries(entries_of(pair.text, code, recipe)[0])
     return {
         **align_captions.measure_caption(pair.text, known=load_word_lists(recipe).tokens),
         **language.language_scores(code, score, wanted),
         **image_rules.measure_url(pair.image_url),
         **columns.column_scores(pair.columns),
-        **found,
+        **({} if recipe.filters.entries is None else entries.measure_entries(found)),
     }
 
 
@@ -149,6 +151,8 @@ def _wanted_languages(recipe: Recipe) -> tuple[str, ...]:
 
 def entries_of(text: str, language_code: str, recipe: Recipe) -> tuple[tuple[str, ...], str]:
     """Return the entries of a recipe's metadata that a text has, and the language of the list, empty for one list."""
+    if recipe.filters.entries is None:
+        return (), ""
     matchers = load_entries(recipe)
     code = language_code if "" not in matchers else ""
     return (matchers[code].find(text) if code in matchers else ()), code

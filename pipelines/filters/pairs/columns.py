@@ -20,7 +20,7 @@ class ColumnsConfig:
     """Bounds on the columns of a list."""
 
     bounds: tuple[str, ...] = threshold(())
-    """What is kept: "similarity >= 0.28", "punsafe < 0.5" ...; a row without a number passes."""
+    """Conditions on numbers of a row: "similarity >= 0.28", "punsafe < 0.5" ...; a row without a number passes."""
 
     def __post_init__(self) -> None:
         for text in self.bounds:

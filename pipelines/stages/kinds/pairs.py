@@ -95,8 +95,10 @@ def remake_pair(pair: Pair, recipe: Recipe) -> tuple[Pair, Head]:
     """Return a pair with its language and scores, and its head."""
     language, score = measure_language(pair.text)
     pair = replace(pair, language=language, scores={"language_score": score})
-    pair = replace(pair, scores=measure_pair(pair, recipe))
-    captions = recipe.filters.captions or CaptionConfig()
+    found, list_language = entries_of(pair.text, language, recipe)
+    pair = replace(pair, scores=measure_pair(pair, recipe, found))
+    captions, entries = recipe.filters.captions or CaptionConfig(), recipe.filters.entries
+    is_balanced = entries is not None and entries.max_pairs is not None
     head = Head(
         unit="pair",
         key=pair.key,
@@ -107,18 +109,10 @@ def remake_pair(pair: Pair, recipe: Recipe) -> tuple[Pair, Head]:
         image_key=identity.image_key(pair.image_url),
         images=(pair.image_url,),
         tokens=token_keys(pair.text) if captions.counts_tokens else (),
-        entries=_entry_keys(pair, recipe),
+        entries=entry_keys(found, list_language) if is_balanced else (),
         scores=pair.scores,
     )
     return pair, head
-
-
-def _entry_keys(pair: Pair, recipe: Recipe) -> tuple[str, ...]:
-    """Return the keys of a pair's entries if the recipe balances them."""
-    config = recipe.filters.entries
-    if config is None or config.max_pairs is None:
-        return ()
-    return entry_keys(*entries_of(pair.text, pair.language or "", recipe))
 
 
 def _parser() -> "PageTask[PageImages]":

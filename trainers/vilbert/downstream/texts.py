@@ -23,7 +23,7 @@ class Choices:
 
 
 ModelText = str | Choices
-"""What stands beside an image."""
+"""Text or texts beside an image."""
 
 
 def text_inputs(tokenizer: Tokenizer, text: ModelText, length: int) -> dict[str, np.ndarray]:

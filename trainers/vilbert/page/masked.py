@@ -1,4 +1,4 @@
-"""What a model predicts of each word, and of each region, when that one alone is masked.
+"""Predictions of each word and of each region, with that one alone masked.
 
 The pre-training masks some at a time (section 2.2); one at a time gives a prediction of each, and nothing is drawn.
 Shapes: T tokens, n regions without IMG, C region classes.

@@ -1,8 +1,8 @@
 """The alignment scores of all pairs of captions and images, with the work that pairs share done once.
 
-Up to the first connection a caption is encoded once and an image once (arXiv 1908.02265, section 3.2, does so for the
-text). Captions are taken in the order of their lengths and images in that of their numbers of regions, so that pairs
-which are computed together have little padding. Only the scores are kept for all pairs.
+Each caption and each image is encoded up to the first connection for all of its pairs together (arXiv 1908.02265,
+section 3.2, does so for the text). Captions are taken in the order of their lengths and images in that of their numbers
+of regions, so that pairs which are computed together have little padding. Only the scores are kept for all pairs.
 
 Shapes: M captions, T tokens, N images, R regions with IMG first, F feature width, V visual width.
 """
