@@ -33,8 +33,8 @@ from corpusloom.pipelines.engine.runners import Profile
 from corpusloom.pipelines.extract.extractor import extract
 from corpusloom.pipelines.extract.reading.types import ExtractConfig
 from corpusloom.pipelines.recipes.recipe import load_recipe
-from corpusloom.pipelines.stages import extract as warcs
-from corpusloom.pipelines.stages.input_fragments import ROW_GROUP_ROWS, InputFile
+from corpusloom.pipelines.stages.extract import extract as warcs
+from corpusloom.pipelines.stages.extract.input_fragments import ROW_GROUP_ROWS, InputFile
 from corpusloom.pipelines.stages.kinds import pages
 from corpusloom.pipelines.stages.select import memory_estimate as estimates
 from corpusloom.pipelines.stages.select.decisions import count_decisions, decision_rows, frequent_urls

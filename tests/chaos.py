@@ -92,8 +92,9 @@ def still_found(folder: Path, host: str) -> list[str]:
 
 def build_kind(kind: str, folder: Path, world: World, out: str = "out") -> None:
     """Build one dataset in `folder`/out; regions are made from the finished pairs."""
-    from corpusloom.pipelines.builds import build, regions
+    from corpusloom.pipelines.builds import build
     from corpusloom.pipelines.builds.config import BuildConfig
+    from corpusloom.pipelines.builds.derived import regions
     from corpusloom.pipelines.engine.progress import Reporter
     from corpusloom.pipelines.net.config import FetchConfig
     from corpusloom.pipelines.recipes.recipe import load_recipe
@@ -233,7 +234,7 @@ def run(folder: Path, kinds: tuple[str, ...], kills: int, rng_seed: int) -> Repo
         port = int(server.stdout.readline())
         import apache_beam  # noqa: F401
 
-        from corpusloom.pipelines.builds import regions  # noqa: F401
+        from corpusloom.pipelines.builds.derived import regions  # noqa: F401
 
         report = chaos(World(folder, port), kinds, kills, rng_seed)
         server.stdin.close()

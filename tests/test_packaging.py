@@ -160,7 +160,7 @@ def test_a_wheel_in_another_folder_runs_the_demo(shipped: Shipped, tmp_path: Pat
     subprocess.run([sys.executable, "-c", READS, shipped.site], check=True, cwd=tmp_path, env=environment(shipped.site))
     argv = ["demo", "--quick", "--port", str(free_port()), "--out", str(tmp_path / "demo")]
     ended = interrupt_at(
-        "corpusloom.pipelines.builds.regions:build_dataset",
+        "corpusloom.pipelines.builds.derived.regions:build_dataset",
         tmp_path / "marker",
         *argv,
         cwd=tmp_path,

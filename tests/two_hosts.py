@@ -127,7 +127,7 @@ def dealer(endpoints: list[str]) -> Iterator[tuple[str, list[int]]]:
 
 def build_all(web: Any, folder: Path) -> dict[str, str]:
     """Build every kind; return the digests."""
-    from corpusloom.pipelines.builds import regions
+    from corpusloom.pipelines.builds.derived import regions
     from corpusloom.schemas.manifest import read_manifest
     from tests.pipelines.small_web import QUIET
 

@@ -31,7 +31,7 @@ from benchmarks.real.mirror import Mirror, compare, mirror
 from benchmarks.real.report import Report
 from corpusloom.pipelines.demo.server import Canary
 from corpusloom.pipelines.net.config import FetchConfig
-from corpusloom.pipelines.stages.scrape_lane import FrontierRow, frontier_rows
+from corpusloom.pipelines.stages.scrape.scrape_lane import FrontierRow, frontier_rows
 from corpusloom.pipelines.store.images.store import ImageStore
 from corpusloom.schemas import arrow, identity, tables
 from corpusloom.schemas.errors import InputError, LoomError

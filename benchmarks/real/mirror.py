@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from corpusloom.pipelines.stages.scrape_lane import FrontierRow
+from corpusloom.pipelines.stages.scrape.scrape_lane import FrontierRow
 from corpusloom.schemas.errors import LoomError
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".webp", ".svg", ".mng")

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from typing import Any
 
 from corpusloom.pipelines.builds.finished_stages import finished_stages
-from corpusloom.pipelines.stages import input_fragments
-from corpusloom.pipelines.stages.input_fragments import IMAGE_NOTES, ROW_GROUP_ROWS
+from corpusloom.pipelines.stages.extract import input_fragments
+from corpusloom.pipelines.stages.extract.input_fragments import IMAGE_NOTES, ROW_GROUP_ROWS
 from corpusloom.pipelines.stages.kinds.registry import RECORD_KINDS
 from corpusloom.pipelines.stages.regions.outputs import remove_outputs
 from corpusloom.pipelines.store.images.from_warcs import NOTE_ORDER, WarcImage, read_notes, write_notes

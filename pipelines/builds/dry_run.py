@@ -10,7 +10,7 @@ from corpusloom.pipelines.builds.stage_pipelines import BuildPipeline, StagePipe
 from corpusloom.pipelines.engine.runners import Profile, make_pipeline
 from corpusloom.pipelines.net.config import FetchConfig
 from corpusloom.pipelines.recipes.recipe import Recipe
-from corpusloom.pipelines.stages.input_fragments import InputFile
+from corpusloom.pipelines.stages.extract.input_fragments import InputFile
 from corpusloom.pipelines.stages.kinds.registry import is_derived
 from corpusloom.pipelines.stages.regions import make_regions
 from corpusloom.pipelines.store.images.frontier import FrontierLane

@@ -13,7 +13,7 @@ from corpusloom.pipelines.dedup.evaluation_sets import set_digests
 from corpusloom.pipelines.net.refusals import Policy
 from corpusloom.pipelines.recipes.measuring import measured_by, read_by
 from corpusloom.pipelines.recipes.recipe import Recipe, config_json
-from corpusloom.pipelines.stages import input_fragments
+from corpusloom.pipelines.stages.extract import input_fragments
 from corpusloom.pipelines.stages.kinds.registry import kind_of
 from corpusloom.pipelines.stages.select.decisions import wanted_urls
 from corpusloom.pipelines.store import tombstones

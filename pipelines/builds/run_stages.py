@@ -16,7 +16,7 @@ from corpusloom.pipelines.engine.progress import Reporter
 from corpusloom.pipelines.engine.rows_written import RowsWritten
 from corpusloom.pipelines.engine.runners import run
 from corpusloom.pipelines.recipes.recipe import Recipe
-from corpusloom.pipelines.stages.input_fragments import InputFile, read_counts
+from corpusloom.pipelines.stages.extract.input_fragments import InputFile, read_counts
 from corpusloom.pipelines.stages.kinds.record_kind import RecordKind
 from corpusloom.pipelines.stages.kinds.registry import kind_of
 from corpusloom.pipelines.stages.select import local

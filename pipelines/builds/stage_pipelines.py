@@ -9,10 +9,11 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
 from corpusloom.pipelines.builds.config import BuildConfig
-from corpusloom.pipelines.stages import extract, list_pairs, shards
+from corpusloom.pipelines.stages import shards
+from corpusloom.pipelines.stages.extract import extract, list_pairs
+from corpusloom.pipelines.stages.extract.input_fragments import InputFile
 from corpusloom.pipelines.stages.fetch import facts, images, scores
 from corpusloom.pipelines.stages.fetch.lanes import ImagesConfig
-from corpusloom.pipelines.stages.input_fragments import InputFile
 from corpusloom.pipelines.stages.kinds.registry import kind_of
 from corpusloom.pipelines.stages.select import distributed
 from corpusloom.pipelines.store.images.frontier import FrontierLane

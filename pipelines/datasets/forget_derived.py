@@ -2,7 +2,7 @@
 
 import json
 
-from corpusloom.pipelines.builds import regions
+from corpusloom.pipelines.builds.derived import regions
 from corpusloom.pipelines.store import lineage
 from corpusloom.pipelines.store.lineage import Derived
 from corpusloom.schemas import layout, storage

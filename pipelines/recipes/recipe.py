@@ -159,7 +159,7 @@ class Recipe:
 
 def recipe_names() -> tuple[str, ...]:
     """Return the names of the recipes that ship, sorted."""
-    files = resources.files("corpusloom.pipelines.recipes").iterdir()
+    files = resources.files("corpusloom.pipelines.recipes.published").iterdir()
     return tuple(sorted(file.name.removesuffix(".toml") for file in files if file.name.endswith(".toml")))
 
 
@@ -170,7 +170,7 @@ def recipe_text(name: str) -> str:
         near = difflib.get_close_matches(name.lower(), names, 1)
         remedy = f"did you mean {near[0]}?" if near else f"known: {', '.join(names)}, or a path that ends in .toml"
         raise ConfigError(f"unknown recipe {name!r}", remedy=remedy)
-    return resources.files("corpusloom.pipelines.recipes").joinpath(f"{name}.toml").read_text("utf-8")
+    return resources.files("corpusloom.pipelines.recipes.published").joinpath(f"{name}.toml").read_text("utf-8")
 
 
 def load_recipe(name_or_path: str, overrides: Sequence[str] = ()) -> Recipe:

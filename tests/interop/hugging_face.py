@@ -35,7 +35,7 @@ def write_mixed_folder(folder: Path) -> str:
     """Write a folder in img2dataset's layout of files, with images of three formats."""
     from PIL import Image
 
-    from tests.pipelines.stages.test_list_pairs import SIDE, text_of
+    from tests.pipelines.stages.extract.test_list_pairs import SIDE, text_of
     from tests.pipelines.store.store_maker import png
 
     (folder / "00000").mkdir(parents=True)
@@ -58,10 +58,10 @@ def write_mixed_folder(folder: Path) -> str:
 
 def build_all(scratch: Path) -> dict[str, tuple[str, int]]:
     """Build pairs of mixed formats, interleaved pages and regions; return kind -> (folder, samples)."""
-    from corpusloom.pipelines.builds import regions
+    from corpusloom.pipelines.builds.derived import regions
     from corpusloom.pipelines.recipes.recipe import load_recipe
     from tests.pipelines.small_web import QUIET, small_web
-    from tests.pipelines.stages.test_list_pairs import run
+    from tests.pipelines.stages.extract.test_list_pairs import run
 
     pairs = run(scratch, "pairs", from_img2dataset=(write_mixed_folder(scratch / "in"),), shards=4)
     made = {"pairs": (str(scratch / "pairs"), pairs.samples)}

@@ -51,7 +51,7 @@ def check_folders(python: str, scratch: Path) -> None:
     import pyarrow.parquet as pq
 
     from tests.pipelines.image_server import image_server
-    from tests.pipelines.stages.test_list_pairs import run, text_of
+    from tests.pipelines.stages.extract.test_list_pairs import run, text_of
 
     digests = set()
     with image_server() as server:

@@ -12,8 +12,8 @@ from corpusloom.pipelines.demo.sites import build_world
 from corpusloom.pipelines.engine.progress import Reporter
 from corpusloom.pipelines.net.config import FetchConfig
 from corpusloom.pipelines.recipes.recipe import Recipe, load_recipe
-from corpusloom.pipelines.stages.scrape import ScrapeReport, scrape
-from corpusloom.pipelines.stages.scrape_lane import ScrapeConfig
+from corpusloom.pipelines.stages.scrape.scrape import ScrapeReport, scrape
+from corpusloom.pipelines.stages.scrape.scrape_lane import ScrapeConfig
 
 QUIET = Reporter(quiet=True)
 

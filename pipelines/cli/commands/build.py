@@ -200,7 +200,7 @@ class BuildFlags(BuildOptions):
         return 0
 
     def _run_regions(self) -> int:
-        from corpusloom.pipelines.builds import regions
+        from corpusloom.pipelines.builds.derived import regions
 
         if self.from_dataset is None:
             raise ConfigError(

@@ -56,7 +56,7 @@ class Command:
         from corpusloom.pipelines.extract.page_task import HtmlPage, extract_page
         from corpusloom.pipelines.extract.reading.types import ExtractConfig
         from corpusloom.pipelines.recipes.recipe import load_recipe
-        from corpusloom.pipelines.stages.page_pool import page_pool
+        from corpusloom.pipelines.stages.extract.page_pool import page_pool
 
         check_least("--limit", self.limit, 1)
         check_least("--workers", self.workers, 0)

@@ -42,8 +42,8 @@ class Command:
         check_least("--max-pages", self.max_pages, 1)
         from corpusloom.pipelines.builds.nothing_kept import refuse_nothing
         from corpusloom.pipelines.cli.text_tables import print_counts
-        from corpusloom.pipelines.stages.scrape import scrape
-        from corpusloom.pipelines.stages.scrape_lane import ScrapeConfig
+        from corpusloom.pipelines.stages.scrape.scrape import scrape
+        from corpusloom.pipelines.stages.scrape.scrape_lane import ScrapeConfig
 
         config = ScrapeConfig(
             seeds=self.seeds,

@@ -7,7 +7,7 @@ from rich.table import Table
 
 from corpusloom.pipelines.builds.config import BuildReport
 from corpusloom.pipelines.cli.text_tables import counts_table, table_console
-from corpusloom.pipelines.stages.scrape import ScrapeReport
+from corpusloom.pipelines.stages.scrape.scrape import ScrapeReport
 
 
 @dataclass(frozen=True)

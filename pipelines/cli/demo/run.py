@@ -1,7 +1,8 @@
 """Runs the steps of `loom demo` by the same functions as the commands, so that finished work is reused."""
 
-from corpusloom.pipelines.builds import build, regions
+from corpusloom.pipelines.builds import build
 from corpusloom.pipelines.builds.config import BuildConfig, BuildReport
+from corpusloom.pipelines.builds.derived import regions
 from corpusloom.pipelines.cli.demo.evaluations import VILBERT_PAGE, examine_models
 from corpusloom.pipelines.cli.demo.folder import DemoFolder
 from corpusloom.pipelines.cli.demo.lanes import train_models
@@ -13,8 +14,8 @@ from corpusloom.pipelines.demo.sites import build_world
 from corpusloom.pipelines.engine import extras
 from corpusloom.pipelines.net.config import FetchConfig
 from corpusloom.pipelines.recipes.recipe import load_recipe
-from corpusloom.pipelines.stages.scrape import ScrapeReport, scrape
-from corpusloom.pipelines.stages.scrape_lane import ScrapeConfig
+from corpusloom.pipelines.stages.scrape.scrape import ScrapeReport, scrape
+from corpusloom.pipelines.stages.scrape.scrape_lane import ScrapeConfig
 from corpusloom.schemas import storage
 from corpusloom.schemas.errors import LoomError
 

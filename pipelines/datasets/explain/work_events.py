@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from corpusloom.pipelines.datasets.explain.event import Event, Wanted
 from corpusloom.pipelines.datasets.explain.filtered_rows import matching, texts
 from corpusloom.pipelines.datasets.explain.table_events import Tables, event_of
-from corpusloom.pipelines.stages import input_fragments
+from corpusloom.pipelines.stages.extract import input_fragments
 from corpusloom.pipelines.store.stages import stage_folders
 from corpusloom.schemas import identity, storage
 

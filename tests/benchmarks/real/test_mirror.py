@@ -7,7 +7,7 @@ import pytest
 from benchmarks.nginx import free_port, serve
 from benchmarks.real.checks import check_image_urls, check_mirror, css_images
 from benchmarks.real.mirror import Mirror, compare, mirror, path_of
-from corpusloom.pipelines.stages.scrape_lane import FrontierRow
+from corpusloom.pipelines.stages.scrape.scrape_lane import FrontierRow
 from tests.programs import require
 
 HOST = "small.localhost"

@@ -14,7 +14,7 @@ from corpusloom.pipelines.cli import main
 from corpusloom.pipelines.datasets.damage import DamageKind
 from corpusloom.pipelines.datasets.verify import verify
 from corpusloom.pipelines.datasets.why import why
-from corpusloom.pipelines.stages import extract as warcs
+from corpusloom.pipelines.stages.extract import extract as warcs
 from corpusloom.pipelines.store.dataset.folder import BusyError
 from corpusloom.schemas import layout, storage, tables
 from corpusloom.schemas.errors import ConfigError, InputError, LoomError

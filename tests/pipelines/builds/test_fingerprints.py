@@ -18,7 +18,7 @@ from corpusloom.pipelines.store.warc.writing import WarcWriter
 from corpusloom.schemas.manifest import Manifest
 from corpusloom.schemas.records import FileEntry
 from tests.pipelines.builds.test_promises import config, run
-from tests.pipelines.stages.test_list_pairs import SIDE, text_of, write_folder
+from tests.pipelines.stages.extract.test_list_pairs import SIDE, text_of, write_folder
 from tests.pipelines.store.store_maker import DATE, png
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\n\r\n"

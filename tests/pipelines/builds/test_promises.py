@@ -22,7 +22,7 @@ from corpusloom.schemas import identity, tables
 from corpusloom.schemas.manifest import Manifest, read_manifest
 from corpusloom.schemas.records import LedgerRow, SidecarRow
 from tests.pipelines.small_web import QUIET
-from tests.pipelines.stages.test_list_pairs import SIDE, text_of, write_folder
+from tests.pipelines.stages.extract.test_list_pairs import SIDE, text_of, write_folder
 from tests.pipelines.store.store_maker import DATE, png
 
 TEXTS = (

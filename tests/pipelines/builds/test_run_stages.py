@@ -16,7 +16,7 @@ from corpusloom.pipelines.engine.progress import Reporter
 from corpusloom.pipelines.engine.runners import Profile
 from corpusloom.pipelines.net.config import FetchConfig
 from corpusloom.pipelines.recipes.recipe import load_recipe
-from corpusloom.pipelines.stages.input_fragments import InputFile, write_counts
+from corpusloom.pipelines.stages.extract.input_fragments import InputFile, write_counts
 from corpusloom.pipelines.stages.kinds.pairs import PAIRS
 from corpusloom.pipelines.store.images.outcomes import ImageUrl
 from corpusloom.pipelines.store.images.store import ImageStore
@@ -25,7 +25,7 @@ from corpusloom.schemas import arrow, identity
 from corpusloom.schemas.errors import ConfigError, InputError
 from corpusloom.schemas.records import FileEntry, StageCounts
 from tests.pipelines.builds.test_promises import config
-from tests.pipelines.stages.test_list_pairs import write_folder
+from tests.pipelines.stages.extract.test_list_pairs import write_folder
 from tests.pipelines.store.store_maker import fill, outcomes
 
 INPUTS = [FileEntry(name="a.warc", sha256="a" * 64, bytes=1)]

@@ -12,7 +12,7 @@ from corpusloom.pipelines.builds.stage_pipelines import StagePipelines
 from corpusloom.pipelines.datasets.forget import make_tombstones
 from corpusloom.pipelines.engine.runners import Profile
 from corpusloom.pipelines.recipes.recipe import load_recipe
-from corpusloom.pipelines.stages.input_fragments import InputFile
+from corpusloom.pipelines.stages.extract.input_fragments import InputFile
 from corpusloom.pipelines.stages.kinds.pairs import PAIRS
 from corpusloom.pipelines.store.images.frontier import FrontierLane
 from corpusloom.pipelines.store.lists.list_config import PairListConfig

@@ -15,7 +15,7 @@ import pytest
 
 from corpusloom.pipelines.cli import main
 from corpusloom.pipelines.datasets.verify import verify
-from corpusloom.pipelines.stages.scrape_lane import frontier_rows
+from corpusloom.pipelines.stages.scrape.scrape_lane import frontier_rows
 from corpusloom.pipelines.store.dataset.folder import CLAIM
 from corpusloom.pipelines.store.images.store import ImageStore
 from corpusloom.schemas import identity, layout
@@ -197,7 +197,7 @@ def test_ctrl_c_in_a_scrape_loses_no_page(web: SmallWeb, tmp_path: Path) -> None
 
 
 STAGES = [
-    "corpusloom.pipelines.stages.extract:extract_warc",
+    "corpusloom.pipelines.stages.extract.extract:extract_warc",
     "corpusloom.pipelines.stages.select.local:write_decisions",
     "corpusloom.pipelines.stages.shards:write_shard",
     "corpusloom.pipelines.builds.finish:write_tables",

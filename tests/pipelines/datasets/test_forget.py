@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from corpusloom.pipelines.builds import regions
+from corpusloom.pipelines.builds.derived import regions
 from corpusloom.pipelines.cli import main
 from corpusloom.pipelines.datasets.forget import concerned, forget, make_tombstones, read_config
 from corpusloom.pipelines.datasets.takedown import NOTHING_MATCHED

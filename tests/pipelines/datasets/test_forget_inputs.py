@@ -21,7 +21,7 @@ from corpusloom.schemas.errors import ConfigError
 from tests.pipelines.datasets.test_forget import traces
 from tests.pipelines.image_server import ImageServer, image_server
 from tests.pipelines.small_web import QUIET
-from tests.pipelines.stages.test_list_pairs import SIDE, run, text_of, write_folder, write_image_warc
+from tests.pipelines.stages.extract.test_list_pairs import SIDE, run, text_of, write_folder, write_image_warc
 from tests.pipelines.store.store_maker import png
 
 COLUMNS = ListConfig(caption_column="caption")

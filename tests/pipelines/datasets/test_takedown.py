@@ -27,7 +27,7 @@ from corpusloom.schemas.errors import ConfigError
 from corpusloom.schemas.manifest import read_manifest
 from corpusloom.schemas.records import Block, Head, ImageRecord, ImageRef, Page, Pair, SidecarRow
 from tests.pipelines.small_web import QUIET
-from tests.pipelines.stages.test_list_pairs import SIDE, run, write_image_warc
+from tests.pipelines.stages.extract.test_list_pairs import SIDE, run, write_image_warc
 from tests.pipelines.store.store_maker import png
 
 URL = "http://sub.a.example/i.png"

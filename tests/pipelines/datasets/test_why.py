@@ -7,7 +7,7 @@ import pytest
 
 from corpusloom.pipelines.datasets.explain.event import STAGES, Event
 from corpusloom.pipelines.datasets.why import why
-from corpusloom.pipelines.stages.scrape_lane import FrontierRow
+from corpusloom.pipelines.stages.scrape.scrape_lane import FrontierRow
 from corpusloom.schemas import identity, tables
 from corpusloom.schemas.errors import InputError
 from corpusloom.schemas.records import Head, SidecarRow

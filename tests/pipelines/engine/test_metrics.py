@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from corpusloom.pipelines.builds import regions
+from corpusloom.pipelines.builds.derived import regions
 from corpusloom.pipelines.engine import metrics
 from corpusloom.pipelines.engine.logs import JsonLinesFormatter, without_secrets
 from corpusloom.pipelines.engine.progress import Reporter

@@ -3,7 +3,7 @@
 import pytest
 
 from corpusloom.pipelines.cli.demo.result import DemoResult, Gate, Training
-from corpusloom.pipelines.stages.scrape import ScrapeReport
+from corpusloom.pipelines.stages.scrape.scrape import ScrapeReport
 
 
 def gate(value: float, wanted: float | None) -> Gate:

@@ -6,7 +6,7 @@ import pytest
 
 from corpusloom.pipelines.datasets.explain.crawl_events import Crawl
 from corpusloom.pipelines.datasets.explain.event import Wanted
-from corpusloom.pipelines.stages.scrape_lane import FrontierRow
+from corpusloom.pipelines.stages.scrape.scrape_lane import FrontierRow
 from corpusloom.schemas import identity, tables
 
 ROOT, SECRET, DEEP = (f"http://a.example/{name}" for name in ("", "secret", "deep"))

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from corpusloom.pipelines.datasets.explain.sources import sources_of
-from corpusloom.pipelines.stages.scrape_lane import FrontierRow
+from corpusloom.pipelines.stages.scrape.scrape_lane import FrontierRow
 from corpusloom.pipelines.store import tombstones
 from corpusloom.pipelines.store.tombstones import Tombstones
 from corpusloom.schemas import tables

@@ -25,7 +25,7 @@ from corpusloom.pipelines.net.host_files import HostFilesCache
 from corpusloom.pipelines.net.links import links_of
 from corpusloom.pipelines.net.refusals import Policy
 from corpusloom.pipelines.net.scheduler import FetchScheduler
-from corpusloom.pipelines.stages.page_pool import page_pool
+from corpusloom.pipelines.stages.extract.page_pool import page_pool
 from corpusloom.pipelines.store.warc.reading import read_warc
 from corpusloom.pipelines.store.warc.responses import HtmlResponse
 from corpusloom.pipelines.store.warc.writing import WarcWriter

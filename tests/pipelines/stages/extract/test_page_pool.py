@@ -6,7 +6,7 @@ import pytest
 
 from corpusloom.pipelines.extract.page_task import HtmlPage, PageTask, extract_page, extract_page_images
 from corpusloom.pipelines.extract.reading.types import ExtractConfig
-from corpusloom.pipelines.stages.page_pool import page_pool
+from corpusloom.pipelines.stages.extract.page_pool import page_pool
 
 PAGES = [
     HtmlPage(f"<p>Page number {n} has text.<img src={n}.jpg alt=x>".encode(), "http://a.example/") for n in range(5)

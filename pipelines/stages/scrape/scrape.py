@@ -14,7 +14,7 @@ from corpusloom.pipelines.engine import pace
 from corpusloom.pipelines.engine.progress import Reporter
 from corpusloom.pipelines.engine.runners import Profile, run
 from corpusloom.pipelines.net.refusals import Policy
-from corpusloom.pipelines.stages.scrape_lane import STAGE, ScrapeConfig, frontier_rows, scrape_lane
+from corpusloom.pipelines.stages.scrape.scrape_lane import STAGE, ScrapeConfig, frontier_rows, scrape_lane
 from corpusloom.pipelines.store.ledger import Ledger
 from corpusloom.pipelines.store.stages import add_counts, check_conservation
 from corpusloom.schemas import arrow, identity, storage

@@ -16,10 +16,16 @@ from corpusloom.pipelines.engine import pace
 from corpusloom.pipelines.extract.caption_cleaning import clean_caption
 from corpusloom.pipelines.net.permissions.licenses import license_refusal
 from corpusloom.pipelines.recipes.recipe import Recipe
+from corpusloom.pipelines.stages.extract.input_fragments import (
+    STAGE,
+    FragmentWriter,
+    InputFile,
+    is_extracted,
+    write_counts,
+)
+from corpusloom.pipelines.stages.extract.remeasure import Remeasure
 from corpusloom.pipelines.stages.fetch.lanes import ImagesConfig, open_blocklist, policy_of
-from corpusloom.pipelines.stages.input_fragments import STAGE, FragmentWriter, InputFile, is_extracted, write_counts
 from corpusloom.pipelines.stages.kinds import pairs
-from corpusloom.pipelines.stages.remeasure import Remeasure
 from corpusloom.pipelines.stages.units import FinishUnit, FinishUnits
 from corpusloom.pipelines.store import img2dataset
 from corpusloom.pipelines.store.images.blocklists import Blocklist

@@ -10,8 +10,8 @@ import pytest
 from corpusloom.pipelines.net.config import FetchConfig
 from corpusloom.pipelines.net.exchange.response import Response
 from corpusloom.pipelines.net.scheduler import FetchScheduler
-from corpusloom.pipelines.stages import scrape_lane
-from corpusloom.pipelines.stages.scrape_lane import (
+from corpusloom.pipelines.stages.scrape import scrape_lane
+from corpusloom.pipelines.stages.scrape.scrape_lane import (
     FrontierRow,
     Lane,
     ScrapeConfig,

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from corpusloom.pipelines.stages import input_fragments
-from corpusloom.pipelines.stages.input_fragments import (
+from corpusloom.pipelines.stages.extract import input_fragments
+from corpusloom.pipelines.stages.extract.input_fragments import (
     FragmentWriter,
     InputFile,
     is_extracted,

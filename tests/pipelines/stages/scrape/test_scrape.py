@@ -21,7 +21,7 @@ from fastwarc.warc import ArchiveIterator, WarcRecordType
 
 from corpusloom.pipelines.engine.progress import Reporter
 from corpusloom.pipelines.net.config import FetchConfig
-from corpusloom.pipelines.stages import scrape, scrape_lane
+from corpusloom.pipelines.stages.scrape import scrape, scrape_lane
 from corpusloom.pipelines.store.warc.reading import read_warc
 from corpusloom.pipelines.store.warc.responses import HtmlResponse, SkippedRecord
 from corpusloom.schemas.errors import ConfigError, InputError
@@ -30,7 +30,7 @@ from tests.pipelines.small_web import small_web
 PAGES = 60
 KILLED = """
 import asyncio, sys
-from corpusloom.pipelines.stages import scrape, scrape_lane
+from corpusloom.pipelines.stages.scrape import scrape, scrape_lane
 from corpusloom.pipelines.net.config import FetchConfig
 seeds, out, port = sys.argv[1:]
 fetch = FetchConfig(contact="t@example.org", allow_addresses=(f"127.0.0.0/8:{port}",), delay=0, slots=1)

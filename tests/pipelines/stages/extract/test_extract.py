@@ -7,11 +7,11 @@ import pytest
 
 from corpusloom.pipelines.datasets.forget import make_tombstones
 from corpusloom.pipelines.recipes.recipe import load_recipe
-from corpusloom.pipelines.stages import extract
-from corpusloom.pipelines.stages.extract import ExtractStageConfig, ExtractWarcs, extract_warc
-from corpusloom.pipelines.stages.input_fragments import InputFile, is_extracted, read_counts
+from corpusloom.pipelines.stages.extract import extract
+from corpusloom.pipelines.stages.extract.extract import ExtractStageConfig, ExtractWarcs, extract_warc
+from corpusloom.pipelines.stages.extract.input_fragments import InputFile, is_extracted, read_counts
+from corpusloom.pipelines.stages.extract.page_pool import page_pool
 from corpusloom.pipelines.stages.kinds.pairs import PAIRS
-from corpusloom.pipelines.stages.page_pool import page_pool
 from corpusloom.pipelines.store.images.from_warcs import read_notes
 from corpusloom.pipelines.store.warc.response_at import read_response_at
 from corpusloom.pipelines.store.warc.writing import WarcWriter

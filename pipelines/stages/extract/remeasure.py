@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from corpusloom.pipelines.recipes.recipe import Recipe
-from corpusloom.pipelines.stages.input_fragments import (
+from corpusloom.pipelines.stages.extract.input_fragments import (
     IMAGE_NOTES,
     FragmentWriter,
     InputFile,

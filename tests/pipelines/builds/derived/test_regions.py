@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from corpusloom.pipelines.builds import regions
 from corpusloom.pipelines.builds.config import BuildReport
+from corpusloom.pipelines.builds.derived import regions
 from corpusloom.pipelines.datasets.verify import verify
 from corpusloom.pipelines.models.identity import ModelIdentity
 from corpusloom.pipelines.stages.regions import make_regions

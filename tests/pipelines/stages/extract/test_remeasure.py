@@ -10,10 +10,10 @@ import pytest
 from corpusloom.pipelines.builds.plan import Planner
 from corpusloom.pipelines.filters import gopher_quality
 from corpusloom.pipelines.recipes.recipe import Recipe, load_recipe
-from corpusloom.pipelines.stages import extract
-from corpusloom.pipelines.stages.input_fragments import InputFile
+from corpusloom.pipelines.stages.extract import extract
+from corpusloom.pipelines.stages.extract.input_fragments import InputFile
+from corpusloom.pipelines.stages.extract.remeasure import Remeasure
 from corpusloom.pipelines.stages.kinds.registry import kind_of
-from corpusloom.pipelines.stages.remeasure import Remeasure
 from corpusloom.pipelines.store import tombstones
 from corpusloom.pipelines.store.tombstones import Tombstones
 from corpusloom.schemas import identity, storage, tables

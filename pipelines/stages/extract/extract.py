@@ -16,7 +16,7 @@ from corpusloom.pipelines.engine import pace
 from corpusloom.pipelines.engine.worker_pool import WorkerPool
 from corpusloom.pipelines.extract.page_task import HtmlPage
 from corpusloom.pipelines.recipes.recipe import Recipe
-from corpusloom.pipelines.stages.input_fragments import (
+from corpusloom.pipelines.stages.extract.input_fragments import (
     IMAGE_NOTES,
     STAGE,
     FragmentWriter,
@@ -24,9 +24,9 @@ from corpusloom.pipelines.stages.input_fragments import (
     is_extracted,
     write_counts,
 )
+from corpusloom.pipelines.stages.extract.page_pool import page_pool
+from corpusloom.pipelines.stages.extract.remeasure import Remeasure
 from corpusloom.pipelines.stages.kinds.record_kind import RecordKind, record_key
-from corpusloom.pipelines.stages.page_pool import page_pool
-from corpusloom.pipelines.stages.remeasure import Remeasure
 from corpusloom.pipelines.stages.units import FinishUnit, FinishUnits
 from corpusloom.pipelines.store.dataset.origins import WARCINFO
 from corpusloom.pipelines.store.images.from_warcs import WarcImage, write_notes
