@@ -124,6 +124,9 @@ ROWS: dict[str, Row] = {
     "filters.sites.domains": Row('["localhost"]', MEASURED, ("filters.sites.path=LIST", SITES), kind="pairs"),
     "filters.sites.path": Row("LIST-C", MEASURED, ('filters.sites.domains=["the"]', SITES), kind="pairs"),
     "filters.sites.only_listed": Row("true", SELECT, ("filters.sites.path=LIST",), kind="pairs"),
+    "filters.templates.max_template_share": Row(
+        "0.5", SELECT, kind="pairs", unseen="no text there is a template: filters/pairs/test_templates.py"
+    ),
     "filters.entries.metadata": Row("LIST-B", MEASURED, ENTRIES, kind="pairs"),
     "filters.entries.min_entries": Row("1", SELECT, ENTRIES[:1], kind="pairs"),
     "filters.entries.max_pairs": Row("0", MEASURED, ENTRIES[:1], kind="pairs"),
