@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
-from typing import ClassVar
+from typing import IO, ClassVar
 
 import pyarrow as pa
 
@@ -51,9 +51,13 @@ class IndexRow:
     fault: str | None = None
 
 
+def _buffered(path: str) -> IO[bytes]:
+    return io.BufferedReader(storage.open_input(path), _BLOCK)  # type: ignore[type-var,return-value]
+
+
 def file_order(path: str, given: tuple[str, ...]) -> ColumnOrder:
     """Return the order of a TSV's columns by its first line; InputError for an empty file."""
-    with io.BufferedReader(storage.open_input(path), _BLOCK) as handle:  # type: ignore[type-var]
+    with _buffered(path) as handle:
         first = handle.readline(MAX_LINE)
     if not first.strip():
         raise InputError("is empty", where=path, remedy="give a TSV with a row per image")
@@ -69,7 +73,7 @@ def index_rows(path: str, given: tuple[str, ...]) -> Iterator[IndexRow]:
     """
     order = file_order(path, given)
     width: int | None = None
-    with io.BufferedReader(storage.open_input(path), _BLOCK) as handle:  # type: ignore[type-var]
+    with _buffered(path) as handle:
         offset = 0
         for number, (line, size) in enumerate(_lines(handle), 1):
             start, offset = offset, offset + size
@@ -94,7 +98,7 @@ def _shape(line: bytes | None, order: ColumnOrder) -> RowShape | str:
         return str(error)
 
 
-def _lines(handle: io.BufferedReader) -> Iterator[tuple[bytes | None, int]]:
+def _lines(handle: IO[bytes]) -> Iterator[tuple[bytes | None, int]]:
     """Yield each line with its size in bytes; None instead of a line that is too long."""
     while line := handle.readline(MAX_LINE):
         size, rest = len(line), line
