@@ -52,7 +52,7 @@ class IndexRow:
 
 
 def _buffered(path: str) -> IO[bytes]:
-    return io.BufferedReader(storage.open_input(path), _BLOCK)  # type: ignore[type-var,return-value]
+    return io.BufferedReader(storage.open_input(path), _BLOCK)  # type: ignore[type-var]
 
 
 def file_order(path: str, given: tuple[str, ...]) -> ColumnOrder:
