@@ -10,6 +10,7 @@ import tyro
 from corpusloom.pipelines.engine.metrics import Measures
 from corpusloom.pipelines.engine.runners import Profile
 from corpusloom.pipelines.models.clip_encoder import LoadEncoder
+from corpusloom.pipelines.models.embedding_head import digest_with_head
 from corpusloom.pipelines.net.config import FetchConfig
 from corpusloom.pipelines.recipes.recipe import Recipe
 from corpusloom.pipelines.store.lists.list_config import PairListConfig
@@ -99,7 +100,12 @@ class BuildConfig(BuildOptions):
             return self
         if self.load_clip is None:
             raise ConfigError("nothing here reads the CLIP", where="filters.scores.clip", remedy="use loom build")
-        found = {name: self.load_clip(path).identity.digest for name, path in scores.models.items()}
+        found = {}
+        for name, path in scores.models.items():
+            model = self.load_clip(path).identity
+            found[name] = model.digest
+            if name == "aesthetic" and scores.head is not None:
+                found[name] = digest_with_head(model, scores.head)
         return dataclasses.replace(self, score_models=found)
 
     @property

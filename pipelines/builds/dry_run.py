@@ -59,8 +59,8 @@ def placeholder_pipelines(recipe: Recipe, folder: str) -> Iterator[tuple[str, Bu
     yield "images", pipelines.fetch([FrontierLane(0, (part,), 1)], 1)
     yield "facts", pipelines.facts([[image]])
     records = SelectedRecords(recipe=recipe, folder=folder, records=(part,), decisions=(part,))
-    if config.score_models:
-        yield "scores", pipelines.clip_scores(records, 4, range(4))
+    for name in config.score_models:
+        yield f"{name} scores", pipelines.model_scores(name, records, 4, range(4))
     yield "shards", pipelines.shards(folder, records, number=4)
 
 

@@ -221,14 +221,14 @@ class Stages:
     def score_records(self, inputs: list[FileEntry], select: Stage) -> None:
         """Score the images and texts of the selected records that the recipe's models have not scored yet."""
         config, scores = self.config, self.recipe.filters.scores
-        if "clip" not in config.score_models:
-            if scores is not None and scores.clip is not None:
-                self.reporter.note("filters.scores.clip names no model: images stay where their page has them")
-            return
-        parts, records = self.score_parts(select), self.selected_records(select.folder, inputs, select)
-        with self.reporter.stage("scores", None, RowsWritten(self.pipelines.clip_folder), unit="scores"):
-            for chosen in key_ranges(parts, local=config.profile.local):
-                self._run(self.pipelines.clip_scores(records, parts, chosen))
+        if "clip" not in config.score_models and scores is not None and scores.clip is not None:
+            self.reporter.note("filters.scores.clip names no model: images stay where their page has them")
+        for name in config.score_models:
+            parts, records = self.score_parts(select), self.selected_records(select.folder, inputs, select)
+            done = RowsWritten(self.pipelines.scores_folder(name))
+            with self.reporter.stage("scores", None, done, unit="scores", detail=f"{name} scores"):
+                for chosen in key_ranges(parts, local=config.profile.local):
+                    self._run(self.pipelines.model_scores(name, records, parts, chosen))
 
     def score_thresholds(self, shards: Stage, inputs: list[FileEntry], select: Stage) -> dict[str, float]:
         """Return the threshold of each score of which the recipe keeps the best share."""
@@ -238,7 +238,7 @@ class Stages:
             path = shards.path(f"counts-{name}.json")
             if not storage.exists(path):
                 records = self.selected_records(shards.folder, inputs, select)
-                self._run(self.pipelines.count_scores(records, self.score_parts(select), path))
+                self._run(self.pipelines.count_scores(name, records, self.score_parts(select), path))
             found[name] = top_threshold(read_score_counts(path), fraction)
         return found
 

@@ -101,32 +101,37 @@ class StagePipelines:
         """Return the pipeline that scores stored images with an NSFW model."""
         return lambda pipeline: scores.build(pipeline, self.config.store, model, batches)
 
-    @property
-    def clip_folder(self) -> str:
-        """Return the folder of the scores by the recipe's CLIP."""
-        return scores_folder(self.config.store, clip_scores.NAME, self.config.score_models[clip_scores.NAME])
+    def scores_folder(self, name: str) -> str:
+        """Return the folder of one of the recipe's scores."""
+        return scores_folder(self.config.store, name, self.config.score_models[name])
 
-    def clip_scores(self, records: SelectedRecords, parts: int, chosen: Sequence[int]) -> BuildPipeline:
-        """Return the pipeline that scores the records in the chosen ones of `parts` key ranges by the recipe's CLIP."""
+    def model_scores(self, name: str, records: SelectedRecords, parts: int, chosen: Sequence[int]) -> BuildPipeline:
+        """Return the pipeline of one of the recipe's scores, for the chosen ones of `parts` key ranges of the records."""
         scores, load = self.config.recipe.filters.scores, self.config.load_clip
         if scores is None or load is None:
             raise ConfigError("nothing here reads the CLIP", where="filters.scores.clip", remedy="use loom build")
         scoring = clip_scores.ClipScoring(
             records=records,
             store=self.config.store,
-            folder=self.clip_folder,
-            model=scores.models[clip_scores.NAME],
-            digest=self.config.score_models[clip_scores.NAME],
+            folder=self.scores_folder(name),
+            model=scores.models[name],
+            head=scores.head if name == "aesthetic" else None,
+            digest=self.config.score_models[name],
             load=load,
             parts=parts,
             threads=max(self.config.workers, 1),
         )
         return lambda pipeline: clip_scores.build(pipeline, scoring, chosen)
 
-    def count_scores(self, records: SelectedRecords, parts: int, path: str) -> BuildPipeline:
-        """Return the pipeline that counts the scores by the recipe's CLIP per value, in a file."""
+    def count_scores(self, name: str, records: SelectedRecords, parts: int, path: str) -> BuildPipeline:
+        """Return the pipeline that counts one of the recipe's scores per value, in a file."""
         counted = count_scores.CountedScores(
-            records=records, store=self.config.store, folder=self.clip_folder, parts=parts, out=path
+            records=records,
+            store=self.config.store,
+            folder=self.scores_folder(name),
+            parts=parts,
+            out=path,
+            alone=name == "aesthetic",
         )
         return lambda pipeline: count_scores.build(pipeline, counted)
 

@@ -25,9 +25,31 @@ class ClipConfig:
     model it stays where the page has it."""
 
     def __post_init__(self) -> None:
-        if self.top_fraction is not None and not 0 < self.top_fraction <= 1:
-            what = f"filters.scores.clip.top_fraction is {self.top_fraction}"
-            raise ConfigError(what, remedy="write a share above 0, at most 1")
+        check_fraction("clip", self.top_fraction)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AestheticConfig:
+    """The score of an image by a head over its CLIP embedding, such as LAION's aesthetic predictors (about 1 to 10)."""
+
+    model: str | None = setting(None, kinds=WEB)
+    """CLIP by path, that of the head: ViT-L/14 for LAION's."""
+    head: str | None = setting(None, kinds=WEB)
+    """Linear layers by path, .pth or .safetensors: LAION's aesthetic predictors V1 and V2."""
+    min_score: float | Above | None = threshold()
+    """Score, at least (LAION-Aesthetics V2: 5, its README)."""
+    top_fraction: float | None = threshold()
+    """Share of all images of selected records that are kept, the best; equal scores share a verdict (ours)."""
+
+    def __post_init__(self) -> None:
+        check_fraction("aesthetic", self.top_fraction)
+
+
+def check_fraction(name: str, fraction: float | None) -> None:
+    """Raise ConfigError for a share that is not above 0 and at most 1."""
+    if fraction is not None and not 0 < fraction <= 1:
+        what = f"filters.scores.{name}.top_fraction is {fraction}"
+        raise ConfigError(what, remedy="write a share above 0, at most 1")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,31 +58,43 @@ class ScoresConfig:
 
     clip: ClipConfig | None = threshold(kinds=WEB)
     """CLIP score of an image and its text."""
+    aesthetic: AestheticConfig | None = threshold(kinds=WEB)
+    """Score of an image by a head over its CLIP embedding."""
 
     @property
     def models(self) -> dict[str, str]:
-        """Return the path of the model per score that the recipe asks for.
+        """Return the path of the CLIP per score that the recipe asks for.
 
         A table without a model is a ConfigError, unless it asks for an assignment, which is then off.
         """
-        clip = self.clip
-        if clip is None or (clip.model is None and clip.assign_images):
-            return {}
-        if clip.model is None:
-            remedy = "set filters.scores.clip.model to a CLIP's run or model folder"
-            raise ConfigError("filters.scores.clip names no model", remedy=remedy)
-        return {"clip": clip.model}
+        found = {}
+        for name, table in (("clip", self.clip), ("aesthetic", self.aesthetic)):
+            if table is None or (isinstance(table, ClipConfig) and table.model is None and table.assign_images):
+                continue
+            if table.model is None:
+                remedy = f"set filters.scores.{name}.model to a CLIP's run or model folder"
+                raise ConfigError(f"filters.scores.{name} names no model", remedy=remedy)
+            found[name] = table.model
+        if self.aesthetic is not None and self.aesthetic.head is None:
+            raise ConfigError("filters.scores.aesthetic names no head", remedy="set filters.scores.aesthetic.head")
+        return found
+
+    @property
+    def head(self) -> str | None:
+        """Return the path of the head of the aesthetic score."""
+        return None if self.aesthetic is None else self.aesthetic.head
 
     @property
     def fractions(self) -> dict[str, float]:
         """Return the share of the best per score of which a recipe keeps one."""
-        if self.clip is None or self.clip.top_fraction is None:
-            return {}
-        return {"clip": self.clip.top_fraction}
+        tables = (("clip", self.clip), ("aesthetic", self.aesthetic))
+        shares = {name: table.top_fraction for name, table in tables if table is not None}
+        return {name: share for name, share in shares.items() if share is not None}
 
     def rules(self, name: str, least: float | None = None) -> tuple[Rule, ...]:
         """Return the rules on the score of one model; `least` is the threshold of its top fraction."""
-        assert self.clip is not None
+        table = self.clip if name == "clip" else self.aesthetic
+        assert table is not None
         score = f"{name}_score"
-        rules = at_least(score, score, self.clip.min_score), at_least(f"{name}_top_fraction", score, least)
+        rules = at_least(score, score, table.min_score), at_least(f"{name}_top_fraction", score, least)
         return tuple(rule for rule in rules if rule.minimum is not None)

@@ -178,8 +178,9 @@ def page_sample(page: Page, frequent: frozenset[str], judge: ImageJudge, ledger:
     if not isinstance(verdict, Kept):
         return None
     scores = judge.recipe.filters.scores
-    if judge.models and scores is not None and scores.clip is not None and scores.clip.assign_images:
-        found, kept = _placed(found, kept, judge.models[0])
+    model = next((model for model in judge.models if model.name == "clip"), None)
+    if model is not None and scores is not None and scores.clip is not None and scores.clip.assign_images:
+        found, kept = _placed(found, kept, model)
     return interleaved_sample(found, kept, validation=judge.recipe.split.val)
 
 

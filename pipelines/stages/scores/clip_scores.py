@@ -8,13 +8,22 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cached_property
+from math import isfinite
 from typing import Any, TypeAlias
 
 import apache_beam as beam
 import numpy as np
 
 from corpusloom.pipelines.engine import metrics
-from corpusloom.pipelines.models.clip_encoder import ClipEncoder, LoadEncoder, cosines, embed_images, embed_texts
+from corpusloom.pipelines.models.clip_encoder import (
+    DIGITS,
+    ClipEncoder,
+    LoadEncoder,
+    cosines,
+    embed_images,
+    embed_texts,
+)
+from corpusloom.pipelines.models.embedding_head import digest_with_head, load_head
 from corpusloom.pipelines.stages.scores.unscored import StoredImages, unscored_texts
 from corpusloom.pipelines.stages.selected_records import SelectedRecords
 from corpusloom.pipelines.store import model_scores
@@ -23,7 +32,6 @@ from corpusloom.pipelines.store.model_scores import ModelScores, score_key, text
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.schemas.records import ModelScore
 
-NAME = "clip"
 BATCH = 64
 """Images or texts per thread that are computed together, and images that are committed together."""
 NOT_FINITE = "not_finite"
@@ -49,16 +57,17 @@ class ClipScoring:
     load: LoadEncoder
     parts: int = 1
     """Key ranges that the records are read in, a power of two."""
+    head: str | None = None
+    """Path of a head, which scores images alone; None for the cosine of an image and its text."""
     threads: int = 1
     """Threads per worker; each computes whole batches."""
 
     def open_model(self) -> ClipEncoder:
         """Return the CLIP; ConfigError if its weights are not those that the build began with."""
         encoder = self.load(self.model)
-        if encoder.identity.digest != self.digest:
-            what = (
-                f"the weights have the digest {encoder.identity.digest[:16]}, the build began with {self.digest[:16]}"
-            )
+        found = encoder.identity.digest if self.head is None else digest_with_head(encoder.identity, self.head)
+        if found != self.digest:
+            what = f"the weights have the digest {found[:16]}, the build began with {self.digest[:16]}"
             raise ConfigError(
                 what, where=self.model, remedy="leave the model as it is during a build, and run it again"
             )
@@ -75,8 +84,9 @@ class _ReadUnscored(beam.DoFn):
 
     def process(self, part: int) -> Iterator[tuple[str, tuple[str, str]]]:
         config = self._config
-        for item in unscored_texts(part, config.parts, config.records, self._images, self._known):
-            yield item.text, (item.sha256, item.image_key)
+        alone = config.head is not None
+        for item in unscored_texts(part, config.parts, config.records, self._images, self._known, alone=alone):
+            yield (item.sha256, (item.image_key, "")) if alone else (item.text, (item.sha256, item.image_key))
 
 
 class _WithModel(beam.DoFn):
@@ -147,14 +157,48 @@ class _ScoreImages(_WithModel):
         return rows
 
 
+class _ScoreAlone(_WithModel):
+    def setup(self) -> None:
+        super().setup()
+        self._head = load_head(str(self._config.head))
+
+    def process(self, batch: list[tuple[str, Iterable[tuple[str, str]]]]) -> Iterator[int]:
+        with metrics.timed("images", "scores"):
+            rows = [row for part in self.in_threads(self._score, batch) for row in part]
+        model_scores.commit(self._config.folder, rows)
+        metrics.count_outcome("images", "score", metrics.KEPT, None, len(rows))
+        yield len(rows)
+
+    def _score(self, batch: list[tuple[str, Iterable[tuple[str, str]]]]) -> list[ModelScore]:
+        """Return the scores of a batch of images by the head."""
+        images = [self._store.read(self._index.find(min(found)[0])) for _, found in batch]  # type: ignore[arg-type]
+        embeddings, errors = embed_images(self.model, images)
+        rows = []
+        for number, ((sha256, _), value) in enumerate(zip(batch, self._head(embeddings).tolist(), strict=True)):
+            reason = errors.get(number, None if isfinite(value) else NOT_FINITE)
+            score = None if reason is not None else round(value, DIGITS) + 0.0
+            rows.append(ModelScore(key=score_key(sha256), sha256=sha256, score=score, error=reason))
+        return rows
+
+
 def build(pipeline: beam.Pipeline, config: ClipScoring, parts: Sequence[int]) -> object:
     """Build the pipeline that scores what is missing in some key ranges."""
     size = BATCH * config.threads
-    return (
+    unscored = (
         pipeline
         | "Key ranges" >> beam.Create(list(parts))
         | "Spread over workers" >> beam.Reshuffle()
         | "Read images and texts" >> beam.ParDo(_ReadUnscored(config))
+    )
+    if config.head is not None:
+        return (
+            unscored
+            | "Group by image" >> beam.GroupByKey()
+            | "Batch images" >> beam.BatchElements(min_batch_size=size, max_batch_size=size)
+            | "Score images" >> beam.ParDo(_ScoreAlone(config))
+        )
+    return (
+        unscored
         | "Group by text" >> beam.GroupByKey()
         | "Batch texts" >> beam.BatchElements(min_batch_size=size, max_batch_size=size)
         | "Embed texts" >> beam.ParDo(_EmbedTexts(config))

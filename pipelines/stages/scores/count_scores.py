@@ -28,6 +28,8 @@ class CountedScores:
     """Key ranges that the records are read in, a power of two."""
     out: str
     """File of the counts."""
+    alone: bool = False
+    """Whether the scores are those of images alone."""
 
 
 class _CountScores(beam.DoFn):
@@ -40,7 +42,9 @@ class _CountScores(beam.DoFn):
 
     def process(self, part: int) -> Iterator[dict[int, int]]:
         counts: Counter[int] = Counter()
-        for item in scored_texts(part, self._config.parts, self._config.records, self._images):
+        for item in scored_texts(
+            part, self._config.parts, self._config.records, self._images, alone=self._config.alone
+        ):
             found = self._stored.find(item.sha256, text_sha256(item.text))
             if found is not None and found.score is not None:
                 counts[round(found.score * UNIT)] += 1

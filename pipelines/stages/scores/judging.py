@@ -16,6 +16,8 @@ class ModelJudge:
     """Name of its table in the recipe, such as clip."""
     stored: ModelScores
     rules: tuple[Rule, ...]
+    alone: bool = False
+    """Whether the scores are those of images alone."""
 
     def score(self, image_sha256: str, text: str) -> float | None:
         """Return the score of an image and a text, or None if there is none."""
@@ -27,7 +29,8 @@ class ModelJudge:
 
         Without any score it is rejected for the reason that is stored, also where the recipe has no bound.
         """
-        found = [self.stored.find(image_sha256, text_sha256(text)) for text in texts]
+        compared = ("",) if self.alone else texts
+        found = [self.stored.find(image_sha256, text_sha256(text)) for text in compared]
         known = [item for item in found if item is not None]
         if not known:
             return Dead("not_scored"), {}
@@ -52,7 +55,7 @@ def read_judges(
     asked = recipe.filters.scores
     for name in () if asked is None else asked.models:
         stored = ModelScores.read(scores_folder(store, name, models[name]))
-        yield ModelJudge(name, stored, () if asked is None else asked.rules(name, least.get(name)))
+        yield ModelJudge(name, stored, () if asked is None else asked.rules(name, least.get(name)), name == "aesthetic")
 
 
 def judge_texts(judges: Sequence[ModelJudge], image_sha256: str, texts: Sequence[str]) -> tuple[Verdict, Scores]:

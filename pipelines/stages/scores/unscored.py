@@ -48,8 +48,13 @@ def key_ranges(parts: int, *, local: bool) -> list[list[int]]:
     return [[part] for part in range(parts)] if local else [[*range(parts)]]
 
 
-def scored_texts(part: int, parts: int, records: SelectedRecords, images: StoredImages) -> Iterator[ImageAndText]:
-    """Yield each image that can be scored and its text, of the selected records in one of `parts` key ranges."""
+def scored_texts(
+    part: int, parts: int, records: SelectedRecords, images: StoredImages, *, alone: bool = False
+) -> Iterator[ImageAndText]:
+    """Yield each image that can be scored and its text, of the selected records in one of `parts` key ranges.
+
+    With `alone` each image has the text "": its score is that of the image alone.
+    """
     texts_of = kind_of(records.recipe).texts
     for record, _ in selected(records, *key_range(part, parts)):
         if isinstance(record, Head):  # taken down
@@ -57,13 +62,13 @@ def scored_texts(part: int, parts: int, records: SelectedRecords, images: Stored
         for url, texts in texts_of(record, records.recipe):
             image = images.find(url)
             if image is not None:
-                yield from (ImageAndText(*image, text) for text in texts)
+                yield from (ImageAndText(*image, text) for text in (("",) if alone else texts))
 
 
 def unscored_texts(
-    part: int, parts: int, records: SelectedRecords, images: StoredImages, known: ModelScores
+    part: int, parts: int, records: SelectedRecords, images: StoredImages, known: ModelScores, *, alone: bool = False
 ) -> Iterator[ImageAndText]:
     """Yield those images and texts that have no score."""
-    for item in scored_texts(part, parts, records, images):
+    for item in scored_texts(part, parts, records, images, alone=alone):
         if known.find(item.sha256, text_sha256(item.text)) is None:
             yield item

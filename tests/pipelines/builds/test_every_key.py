@@ -70,6 +70,7 @@ ONLY_MANIFEST = "it stands in the manifest alone"
 C4 = "filters.c4.min_sentences=1"
 STORED = "the scores are those of the store: stages/scores/test_clip_scores.py"
 SITES = "filters.sites.only_listed=true"
+AESTHETIC = ("filters.scores.aesthetic.model=one", "filters.scores.aesthetic.head=one")
 ENTRIES = ("filters.entries.metadata=LIST", "filters.entries.min_entries=1")
 
 ROWS: dict[str, Row] = {
@@ -149,6 +150,10 @@ ROWS: dict[str, Row] = {
         "0.3", SHARDS, ("filters.scores.clip.model=one",), kind="pairs", unseen=STORED
     ),
     "filters.scores.clip.assign_images": Row("true", SHARDS, ("filters.scores.clip.model=one",), unseen=STORED),
+    "filters.scores.aesthetic.model": Row("other", SHARDS, AESTHETIC, unseen=STORED),
+    "filters.scores.aesthetic.head": Row("other", SHARDS, AESTHETIC, unseen=STORED),
+    "filters.scores.aesthetic.min_score": Row("5.0", SHARDS, AESTHETIC, unseen=STORED),
+    "filters.scores.aesthetic.top_fraction": Row("0.3", SHARDS, AESTHETIC, unseen=STORED),
     "dedup.exact_url": Row("true", SELECT),
     "dedup.exact_text": Row("loose", MEASURED),
     "dedup.minhash.shingle_words": Row("3", MEASURED, ("dedup.minhash.bands=14",)),

@@ -33,18 +33,18 @@ def picture(colour: tuple[int, int, int], side: int = 8) -> bytes:
     return out.getvalue()
 
 
-def write_images(folder: Path, pairs: list[tuple[bytes, str]]) -> str:
+def write_images(folder: Path, pairs: list[tuple[bytes, str]], extension: str = "png") -> str:
     """Write pairs as img2dataset does with output_format=webdataset; return the folder."""
     folder.mkdir()
     rows = [
-        {"url": f"http://example.org/{n}.png", "caption": text, "key": f"{n:09d}", "status": "success"}
+        {"url": f"http://example.org/{n}.{extension}", "caption": text, "key": f"{n:09d}", "status": "success"}
         for n, (_, text) in enumerate(pairs)
     ]
     pq.write_table(pa.Table.from_pylist(rows), folder / "00000.parquet")
     with tarfile.open(folder / "00000.tar", "w") as tar:
         for row, (image, text) in zip(rows, pairs, strict=True):
-            for extension, data in (("json", json.dumps(row).encode()), ("png", image), ("txt", text.encode())):
-                info = tarfile.TarInfo(f"{row['key']}.{extension}")
+            for name, data in (("json", json.dumps(row).encode()), (extension, image), ("txt", text.encode())):
+                info = tarfile.TarInfo(f"{row['key']}.{name}")
                 info.size = len(data)
                 tar.addfile(info, io.BytesIO(data))
     (folder / "00000_stats.json").write_text("{}")

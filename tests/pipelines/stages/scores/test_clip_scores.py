@@ -5,6 +5,7 @@ import tarfile
 from pathlib import Path
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import torch
 from transformers import CLIPModel
@@ -14,7 +15,7 @@ from corpusloom.pipelines.recipes.recipe import load_recipe
 from corpusloom.pipelines.stages.scores import clip_scores
 from corpusloom.pipelines.store import model_scores
 from corpusloom.pipelines.store.warc.writing import WarcWriter
-from corpusloom.schemas.errors import ConfigError
+from corpusloom.schemas.errors import ConfigError, InputError
 from tests.pipelines.stages.scores.encoders import SEEN, colour_score, load_blind, load_wide
 from tests.pipelines.stages.scores.scored_builds import ledger_of, picture, scored_build, scores_of, write_images
 from tests.pipelines.store.store_maker import DATE
@@ -178,3 +179,23 @@ def test_images_of_a_page_move_to_their_sentences_and_those_that_resemble_none_g
     with tarfile.open(tmp_path / "plain" / "00000.tar") as tar:
         (name,) = (name for name in tar.getnames() if name.endswith(".json"))
         assert len(json.load(tar.extractfile(name))["image_info"]) == 3  # type: ignore[arg-type]
+
+
+def test_a_head_scores_each_image_once_and_its_bounds_reject(tmp_path: Path, source: str) -> None:
+    torch.save({"weight": torch.tensor([[0.0, 10.0, 0.0]]), "bias": torch.tensor([1.0])}, tmp_path / "head.pth")
+    keys = ("filters.scores.clip=off", "filters.scores.aesthetic.model=colours")
+    keys += (f"filters.scores.aesthetic.head={tmp_path / 'head.pth'}",)
+    SEEN.clear()
+    scored_build(tmp_path, source, "green", *keys, "filters.scores.aesthetic.min_score=5.0")
+    assert sum(SEEN.values()) == 3  # the images, and no text
+    rows = pq.read_table(tmp_path / "green" / "00000.parquet").to_pylist()
+    green = round(1 + 10 * 251 / (251 * 251 + 2 * 11 * 11) ** 0.5, 4)
+    assert {row["caption"] for row in rows} == {"rrrr", "ggg"}
+    assert {dict(row["scores"])["aesthetic_score"] for row in rows} == {green}
+    assert len(ledger_of(tmp_path / "green")["aesthetic_score"]) == 4
+    scored_build(tmp_path, source, "best", *keys, "filters.scores.aesthetic.top_fraction=0.3")
+    assert len(pq.read_table(tmp_path / "best" / "00000.parquet")) == 2
+    assert sum(SEEN.values()) == 3
+    torch.save({"weight": torch.zeros(1, 4)}, tmp_path / "head.pth")
+    with pytest.raises(InputError, match="embeddings of width 4, the CLIP colours makes 3"):
+        scored_build(tmp_path, source, "wide", *keys)
