@@ -106,7 +106,7 @@ class StagePipelines:
         return scores_folder(self.config.store, name, self.config.score_models[name])
 
     def model_scores(self, name: str, records: SelectedRecords, parts: int, chosen: Sequence[int]) -> BuildPipeline:
-        """Return the pipeline of one of the recipe's scores, for the chosen ones of `parts` key ranges of the records."""
+        """Return the pipeline of one of the recipe's scores, for the chosen ones of `parts` key ranges."""
         scores, load = self.config.recipe.filters.scores, self.config.load_clip
         if scores is None or load is None:
             raise ConfigError("nothing here reads the CLIP", where="filters.scores.clip", remedy="use loom build")
