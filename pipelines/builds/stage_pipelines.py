@@ -15,13 +15,9 @@ from corpusloom.pipelines.stages.extract.input_fragments import InputFile
 from corpusloom.pipelines.stages.fetch import facts, images, scores
 from corpusloom.pipelines.stages.fetch.lanes import ImagesConfig
 from corpusloom.pipelines.stages.kinds.registry import kind_of
-<<<<<<< HEAD
-from corpusloom.pipelines.stages.select.on_engine import EngineSelect, RunPipeline, run_select, select_of
-=======
 from corpusloom.pipelines.stages.scores import clip_scores
-from corpusloom.pipelines.stages.select import distributed
+from corpusloom.pipelines.stages.select.on_engine import EngineSelect, RunPipeline, run_select, select_of
 from corpusloom.pipelines.stages.selected_records import SelectedRecords
->>>>>>> main
 from corpusloom.pipelines.store.images.frontier import FrontierLane
 from corpusloom.pipelines.store.model_scores import scores_folder
 from corpusloom.pipelines.store.tombstones import Tombstones
