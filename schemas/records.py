@@ -79,7 +79,8 @@ class Pair:
     image_url: str
     text: str
     text_source: str
-    """Source of the text: alt_text, caption, title or page_title; caption for a row of a list."""
+    """Source of the text: alt_text, caption, title or page_title; caption for a row of a list; empty
+    without a text."""
     cleaned: tuple[str, ...] = ()
     """Kinds of text that were removed: html_tags, html_entities, control_characters."""
     columns: dict[str, str] = field(default_factory=dict)

@@ -33,7 +33,7 @@ class BuildOptions:
     resolve_revisits: bool = False
     """Resolve revisit records that refer to other WARCs of this build; if the set changes, all WARCs are read again."""
     lists: Annotated[tuple[str, ...], tyro.conf.arg(name="list", metavar="PATH")] = ()
-    """Lists of image URLs (.parquet, .csv, .tsv, .jsonl, .txt) in place of WARCs."""
+    """Lists of image URLs (.parquet, .csv, .tsv, .json, .jsonl, .txt), folders or quoted globs, in place of WARCs."""
     columns: PairListConfig = dataclasses.field(default_factory=PairListConfig)
     """Columns of the lists."""
     from_img2dataset: Annotated[tuple[str, ...], tyro.conf.arg(metavar="FOLDER")] = ()

@@ -7,6 +7,7 @@ from corpusloom.pipelines.recipes.recipe import Recipe
 from corpusloom.pipelines.stages.kinds.registry import kind_of
 from corpusloom.pipelines.store import img2dataset
 from corpusloom.pipelines.store.lists.checks import check_lists
+from corpusloom.pipelines.store.lists.formats import find_lists
 from corpusloom.pipelines.store.lists.list_config import PairListConfig
 from corpusloom.pipelines.store.stages import StageReport
 from corpusloom.pipelines.store.warc.reading import read_paths
@@ -82,7 +83,7 @@ def inputs_of(
         )
     if lists or folders:
         check_kind(recipe, lists, columns)
-        paths = sorted({path for pattern in lists for path in storage.expand(pattern)})
+        paths = find_lists(lists)
         for warning in check_lists(paths, columns):
             logger.warning(warning)
         for folder in folders:
@@ -102,8 +103,9 @@ def check_kind(recipe: Recipe, lists: tuple[str, ...], columns: PairListConfig) 
         raise ConfigError(what, where="filters.columns.bounds", remedy=f"--keep-columns {' '.join(bounded)}")
     if not kind_of(recipe).takes_lists:
         raise ConfigError(f"{recipe.name} is made of web pages", where="--list, --from-img2dataset", remedy="use align")
-    if lists and columns.caption_column is None:
-        raise ConfigError("pairs need texts", where="--list", remedy="give their column as --caption-column")
+    if lists and columns.caption_column is None and recipe.candidates.need_text:
+        remedy = "give their column as --caption-column; the recipe images needs none"
+        raise ConfigError("pairs need texts", where="--list", remedy=remedy)
 
 
 def list_inputs(lists: Iterable[str], folders: tuple[str, ...]) -> list[FileEntry]:

@@ -221,6 +221,7 @@ def read_by(recipe: Recipe) -> dict[str, Any]:
     }
     if recipe.kind == "pairs":
         shaped["texts"] = list(recipe.candidates.texts)
+        shaped |= {} if recipe.candidates.need_text else {"need_text": False}
     if filters.boilerplate is not None:
         shaped["boilerplate"] = [boilerplate.VERSION, dataclasses.asdict(filters.boilerplate)]
     if filters.language is not None and filters.language.drop_foreign_blocks:

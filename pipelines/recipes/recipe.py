@@ -56,6 +56,8 @@ class Candidates:
     texts: tuple[str, ...] = setting(("alt_text",), kinds=PAIRS)
     """Texts of an image, each of which makes a pair: alt_text, caption (of a figure), title, page_title. Of equal texts
     the first counts."""
+    need_text: bool = setting(True, kinds=PAIRS)
+    """Reject images without a text; with false they are samples without one, as lists of URLs alone need."""
 
     def __post_init__(self) -> None:
         unknown = sorted(set(self.texts) - set(TEXT_SOURCES))

@@ -78,8 +78,10 @@ class Row:
     """Image that img2dataset fetched."""
     verdict: Rejected | Dead | None = None
     """Why the row cannot be used; None if it can."""
+    place: str = ""
+    """Place of a row of a list in its file."""
     message: str = ""
-    """Place of a bad row, or how an image's text differs from its row in the Parquet."""
+    """How an image's text differs from its row in the Parquet."""
     remarks: tuple[str, ...] = ()
     """Names of the values in the Parquet that differ from those beside the image."""
 
@@ -96,9 +98,9 @@ def read_rows(path: str, config: RowsConfig) -> Iterator[Row]:
         return
     for row in read_list(path, config.columns):
         if isinstance(row, BadRow):
-            yield Row(str(row.number), row.text, None, verdict=row.verdict, message=row.place)
+            yield Row(str(row.number), row.text, None, place=row.place, verdict=row.verdict)
         else:
-            yield Row(str(row.number), row.url, row.caption, row.columns)
+            yield Row(str(row.number), row.url, row.caption, row.columns, place=row.place)
 
 
 def extract_rows(item: InputFile, config: RowsConfig, blocklist: Blocklist | None) -> tuple[StageCounts, ...]:
@@ -111,12 +113,14 @@ def extract_rows(item: InputFile, config: RowsConfig, blocklist: Blocklist | Non
         pace.reach(STAGE, item.path, number)
         key = identity.make_key("row", item.sha256, row.name)
         caption = clean_caption(row.caption or "")
-        refused = row.verdict or unlicensed or (None if caption.text else Rejected("no_caption"))
+        lacks_text = config.recipe.candidates.need_text and not caption.text
+        refused = row.verdict or unlicensed or (Rejected("no_caption") if lacks_text else None)
         ledger.record(refused or Kept(), unit="record", key=key, url=row.url or None)
-        ledger.provenance.append(_provenance(item, row, key))
+        ledger.provenance.append(_provenance(item, row, key, row.place if refused else ""))
         if refused is None:
             ledger.remark("record", row.remarks)
-            pair, head = pairs.make_pair(row.url, caption, TEXT_SOURCE, key, "", config.recipe, columns=row.columns)
+            source = TEXT_SOURCE if caption.text else ""
+            pair, head = pairs.make_pair(row.url, caption, source, key, "", config.recipe, columns=row.columns)
             fragments.add([(pair, head)])
             if row.image is not None and not is_taken_down(pair, config.tombstones):
                 packs = packs or _pack_writer(item, index, config.images, blocklist)
@@ -143,7 +147,7 @@ def _store_image(packs: PackWriter, index: ImageIndex, row: Row, image: bytes) -
         packs.add(wanted, blocked or FetchedImage(body=image, fetched_at=""))
 
 
-def _provenance(item: InputFile, row: Row, key: str) -> ProvenanceRow:
+def _provenance(item: InputFile, row: Row, key: str, place: str) -> ProvenanceRow:
     dead = row.verdict if isinstance(row.verdict, Dead) else None
     return ProvenanceRow(
         stage=STAGE,
@@ -152,7 +156,7 @@ def _provenance(item: InputFile, row: Row, key: str) -> ProvenanceRow:
         warc=item.path.rsplit("/", 1)[-1],
         record_id=row.name,
         error=dead.error if dead else None,
-        message=(dead.message if dead else row.message) or None,
+        message=(dead.message if dead else row.message or place) or None,
     )
 
 

@@ -1,6 +1,6 @@
 """Image-text pairs (ALIGN and its successors): images with their alt texts, with scores and a head."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -14,7 +14,7 @@ from corpusloom.pipelines.net.permissions.licenses import license_refusal
 from corpusloom.pipelines.net.permissions.opt_outs import opt_out, signals_of_headers, signals_of_html
 from corpusloom.pipelines.recipes.deciding import pair_rules
 from corpusloom.pipelines.recipes.measuring import entries_of, measure_pair
-from corpusloom.pipelines.recipes.recipe import Recipe
+from corpusloom.pipelines.recipes.recipe import Candidates, Recipe
 from corpusloom.pipelines.stages.kinds.record_kind import MakeSample, RecordAndHead, RecordKind, record_key
 from corpusloom.pipelines.stages.select.steps import pair_steps
 from corpusloom.pipelines.store.warc.responses import HtmlResponse
@@ -43,7 +43,7 @@ def make_pairs(warc_page: HtmlResponse, found: "PageImages", recipe: Recipe) -> 
         return refused
     made: dict[str, tuple[Pair, Head]] = {}
     for image in found.images:
-        for source, cleaned in texts_of(image, recipe.candidates.texts, found.title):
+        for source, cleaned in texts_of(image, recipe.candidates, found.title):
             pair, head = make_pair(
                 image.url, cleaned, source, record_key(warc_page), warc_page.url, recipe, license_name
             )
@@ -51,16 +51,20 @@ def make_pairs(warc_page: HtmlResponse, found: "PageImages", recipe: Recipe) -> 
     return list(made.values())
 
 
-def texts_of(image: ImageRef, sources: Sequence[str], page_title: str | None) -> list[tuple[str, CleanCaption]]:
-    """Return (source, cleaned text) of each source of an image that has a text, in the order of `sources`."""
+def texts_of(image: ImageRef, candidates: Candidates, page_title: str | None) -> list[tuple[str, CleanCaption]]:
+    """Return (source, cleaned text) of each source of an image that has a text, in the order of `candidates.texts`.
+
+    If no text is needed, an image without one has an empty text of no source.
+    """
     texts = {
         "alt_text": image.alt_text,
         "caption": image.caption,
         "title": image.title,
         "page_title": page_title,
     }
-    found = [(source, clean_caption(texts[source] or "")) for source in sources]
-    return [(source, cleaned) for source, cleaned in found if cleaned.text]
+    found = [(source, clean_caption(texts[source] or "")) for source in candidates.texts]
+    told = [(source, cleaned) for source, cleaned in found if cleaned.text]
+    return told if told or candidates.need_text else [("", CleanCaption(""))]
 
 
 def make_pair(

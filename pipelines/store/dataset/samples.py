@@ -164,12 +164,15 @@ def interleaved_sample(page: Page, kept: Mapping[int, StoredImage], *, validatio
 
 
 def pair_sample(pair: Pair, image: StoredImage, *, validation: float = 0.0) -> UnwrittenSample:
-    """Return a pair as a sample in the layout of img2dataset and open_clip: KEY.jpg, KEY.txt, KEY.json."""
+    """Return a pair as a sample in the layout of img2dataset and open_clip: KEY.jpg, KEY.txt, KEY.json.
+
+    A pair without a text has no KEY.txt, and null as its caption.
+    """
     body = {
         "key": pair.key,
         "url": redacted(pair.image_url),
         "page_url": redacted(pair.page_url),
-        "caption": pair.text,
+        "caption": pair.text or None,
         "text_source": pair.text_source,
         "status": "success",
         "error_message": None,
@@ -180,12 +183,13 @@ def pair_sample(pair: Pair, image: StoredImage, *, validation: float = 0.0) -> U
         "sha256": image.facts.sha256,
         "columns": json.dumps(pair.columns, sort_keys=True, ensure_ascii=False) if pair.columns else None,
     }
-    fields = {image.extension: image.data, "txt": pair.text.encode(), "json": to_json(body)}
+    text = {"txt": pair.text.encode()} if pair.text else {}
+    fields = {image.extension: image.data, **text, "json": to_json(body)}
     row = SidecarRow(
         key=pair.key,
         url=redacted(pair.image_url),
         page_url=redacted(pair.page_url),
-        caption=pair.text,
+        caption=pair.text or None,
         text_length=len(pair.text),
         images=1,
         width=image.width,

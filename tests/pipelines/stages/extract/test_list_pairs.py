@@ -23,6 +23,7 @@ from corpusloom.schemas.errors import ConfigError, InputError
 from corpusloom.schemas.images.headers import read_header
 from corpusloom.schemas.manifest import Manifest
 from corpusloom.schemas.verdicts import Dead
+from corpusloom.trainers.stream.dataset import StreamingDataset
 from tests.pipelines.image_server import ImageServer, image_server
 from tests.pipelines.small_web import QUIET
 from tests.pipelines.store.store_maker import DATE, png
@@ -161,6 +162,50 @@ def test_pairs_of_a_list_are_fetched_and_built(server: ImageServer, tmp_path: Pa
     assert set(server.asked.values()) == {1}
 
 
+def samples_of(out: Path) -> list[dict[str, bytes]]:
+    """Return field -> bytes of each sample, in the order of the tars."""
+    found: dict[str, dict[str, bytes]] = {}
+    for path in sorted(out.glob("*.tar")):
+        with tarfile.open(path) as tar:
+            for name in tar.getnames():
+                key, _, field = name.partition(".")
+                member = tar.extractfile(name)
+                assert member
+                found.setdefault(key, {})[field] = member.read()
+    return list(found.values())
+
+
+def test_a_list_of_urls_alone_makes_samples_without_texts(server: ImageServer, tmp_path: Path) -> None:
+    lines = [*(f"{server.base}/{n}.png" for n in range(4)), f"{server.base}/1.png", "", f"{server.base}/nothing"]
+    (tmp_path / "urls.txt").write_text("\n".join(lines) + "\n")
+    recipe = load_recipe("images")
+    manifest = run(tmp_path, "out", recipe=recipe, lists=(str(tmp_path / "urls.txt"),), fetch=server.fetch)
+    assert manifest.samples == 4
+    record = next(row for row in manifest.counts if (row.stage, row.unit) == ("extract", "record"))
+    assert (record.records_in, record.kept, record.rejected) == (7, 6, {"no_url": 1})
+    samples = samples_of(tmp_path / "out")
+    assert [set(sample) for sample in samples] == [{"png", "json"}] * 4
+    assert {(body["caption"], body["text_source"]) for sample in samples for body in [json.loads(sample["json"])]} == {
+        (None, "")
+    }
+    sidecar = pq.read_table(tmp_path / "out" / "00000.parquet")
+    assert (set(sidecar["caption"].to_pylist()), set(sidecar["text_length"].to_pylist())) == ({None}, {0})
+    assert not list(verify(str(tmp_path / "out"), "deep"))
+    streamed = list(StreamingDataset(str(tmp_path / "out")))
+    assert sorted(sample.image for sample in streamed) == sorted(sample["png"] for sample in samples)  # type: ignore[union-attr]
+    assert {sample.text for sample in streamed} == {""}  # type: ignore[union-attr]
+
+
+def test_a_recipe_that_needs_no_text_keeps_the_texts_that_there_are(server: ImageServer, tmp_path: Path) -> None:
+    texts = [text_of(0), "", "<br/>"]
+    rows = [{"url": f"{server.base}/{n}.png", "caption": text} for n, text in enumerate(texts)]
+    (tmp_path / "list.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    values = {"lists": (str(tmp_path / "list.jsonl"),), "columns": PairListConfig(caption_column="caption")}
+    manifest = run(tmp_path, "out", recipe=load_recipe("images"), fetch=server.fetch, **values)
+    assert manifest.samples == 3
+    assert sorted(sample.get("txt", b"") for sample in samples_of(tmp_path / "out")) == [b"", b"", text_of(0).encode()]
+
+
 def provenance(out: Path) -> dict[str, str]:
     """Return name of each row -> message, for rows that have one."""
     rows = pq.read_table(out / "provenance" / "extract.parquet").to_pylist()
@@ -185,7 +230,7 @@ def test_bad_rows_name_their_lines_and_captions_are_cleaned_once_and_counted(
     assert (record.records_in, record.kept) == (6, 2)
     assert record.rejected == {"too_many_cells": 1, "unbalanced_quote": 1, "no_caption": 1, "too_few_cells": 1}
     assert pair.remarks == {"control_characters": 1, "html_entities": 1, "html_tags": 1}
-    assert provenance(tmp_path / "out") == {"1": "line 3", "3": "line 5", "5": "line 7"}
+    assert provenance(tmp_path / "out") == {"1": "line 3", "3": "line 5", "4": "line 6", "5": "line 7"}
     captions = pq.read_table(tmp_path / "out" / "00000.parquet")["caption"].to_pylist()
     assert set(captions) == {text_of(0), "a brown dog & a cat, in the rain"}
 

@@ -7,7 +7,7 @@ import pytest
 from corpusloom.pipelines.extract.alt_texts import PageImages
 from corpusloom.pipelines.extract.caption_cleaning import CleanCaption
 from corpusloom.pipelines.filters.pairs.entries import entry_keys
-from corpusloom.pipelines.recipes.recipe import load_recipe
+from corpusloom.pipelines.recipes.recipe import Candidates, load_recipe
 from corpusloom.pipelines.stages.kinds.pairs import make_pair, make_pairs, texts_of
 from corpusloom.pipelines.stages.kinds.record_kind import record_key
 from corpusloom.schemas import identity
@@ -49,13 +49,14 @@ def test_an_opt_out_of_the_page_or_of_its_images_rejects_every_pair() -> None:
 
 def test_texts_come_in_the_order_of_their_sources() -> None:
     image = ImageRef(url="u", alt_text="alt", caption="caption", title=" ")
-    found = texts_of(image, ("page_title", "caption", "title", "alt_text"), "page")
+    found = texts_of(image, Candidates(texts=("page_title", "caption", "title", "alt_text")), "page")
     assert [(source, cleaned.text) for source, cleaned in found] == [
         ("page_title", "page"),
         ("caption", "caption"),
         ("alt_text", "alt"),
     ]
-    assert texts_of(image, ("page_title", "title"), None) == []
+    assert texts_of(image, Candidates(texts=("page_title", "title")), None) == []
+    assert texts_of(image, Candidates(texts=("title",), need_text=False), None) == [("", CleanCaption(""))]
 
 
 def test_each_text_that_the_recipe_names_is_a_pair_and_of_equal_texts_the_first_counts() -> None:
