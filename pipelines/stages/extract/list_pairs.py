@@ -112,9 +112,10 @@ def extract_rows(item: InputFile, config: RowsConfig, blocklist: Blocklist | Non
     for number, row in enumerate(islice(read_rows(item.path, config), config.limit), 1):
         pace.reach(STAGE, item.path, number)
         key = identity.make_key("row", item.sha256, row.name)
-        caption = clean_caption(row.caption or "")
-        lacks_text = config.recipe.candidates.need_text and not caption.text
-        refused = row.verdict or unlicensed or (Rejected("no_caption") if lacks_text else None)
+        caption = clean_caption(row.caption)
+        if caption.reason is not None and not config.recipe.candidates.need_text:
+            caption = pairs.NO_TEXT
+        refused = row.verdict or unlicensed or (Rejected(caption.reason) if caption.reason else None)
         ledger.record(refused or Kept(), unit="record", key=key, url=row.url or None)
         ledger.provenance.append(_provenance(item, row, key, row.place if refused else ""))
         if refused is None:

@@ -17,6 +17,7 @@ from corpusloom.pipelines.recipes.measuring import entries_of, measure_pair
 from corpusloom.pipelines.recipes.recipe import Candidates, Recipe
 from corpusloom.pipelines.stages.kinds.record_kind import MakeSample, RecordAndHead, RecordKind, record_key
 from corpusloom.pipelines.stages.select.steps import pair_steps
+from corpusloom.pipelines.store.ledger import Ledger
 from corpusloom.pipelines.store.warc.responses import HtmlResponse
 from corpusloom.schemas import identity
 from corpusloom.schemas.records import Head, ImageRef, Pair
@@ -26,9 +27,17 @@ if TYPE_CHECKING:  # imported slowly, and needed only where HTML is parsed
     from corpusloom.pipelines.extract.alt_texts import PageImages
     from corpusloom.pipelines.extract.page_task import PageTask
 
+NO_TEXT = CleanCaption("")
+"""Text of an image that a recipe keeps without one."""
 
-def make_pairs(warc_page: HtmlResponse, found: "PageImages", recipe: Recipe) -> list[RecordAndHead] | Rejected:
-    """Return a pair per image and text of a page, or the opt-out or licence that forbids them."""
+
+def make_pairs(
+    warc_page: HtmlResponse, found: "PageImages", recipe: Recipe, ledger: Ledger
+) -> list[RecordAndHead] | Rejected:
+    """Return a pair per image and text of a page, or the opt-out or licence that forbids them.
+
+    A text of which cleaning leaves nothing is recorded in the ledger as a rejected pair.
+    """
     signals = (
         *signals_of_headers(warc_page.headers, seen_at=warc_page.fetched_at),
         *signals_of_html(warc_page.body, seen_at=warc_page.fetched_at),
@@ -42,19 +51,22 @@ def make_pairs(warc_page: HtmlResponse, found: "PageImages", recipe: Recipe) -> 
     if refused is not None:
         return refused
     made: dict[str, tuple[Pair, Head]] = {}
+    parent = record_key(warc_page)
     for image in found.images:
         for source, cleaned in texts_of(image, recipe.candidates, found.title):
-            pair, head = make_pair(
-                image.url, cleaned, source, record_key(warc_page), warc_page.url, recipe, license_name
-            )
+            if cleaned.reason is not None:
+                key = identity.pair_key(image.url, source)
+                ledger.record(Rejected(cleaned.reason), unit="pair", key=key, parent=parent, url=image.url)
+                continue
+            pair, head = make_pair(image.url, cleaned, source, parent, warc_page.url, recipe, license_name)
             made.setdefault(pair.key, (pair, head))
     return list(made.values())
 
 
 def texts_of(image: ImageRef, candidates: Candidates, page_title: str | None) -> list[tuple[str, CleanCaption]]:
-    """Return (source, cleaned text) of each source of an image that has a text, in the order of `candidates.texts`.
+    """Return (source, cleaned text) of each source for which an image has a text, in the order of `candidates.texts`.
 
-    If no text is needed, an image without one has an empty text of no source.
+    If no text is needed and none is left after cleaning, the last is an empty one of no source.
     """
     texts = {
         "alt_text": image.alt_text,
@@ -62,9 +74,10 @@ def texts_of(image: ImageRef, candidates: Candidates, page_title: str | None) ->
         "title": image.title,
         "page_title": page_title,
     }
-    found = [(source, clean_caption(texts[source] or "")) for source in candidates.texts]
-    told = [(source, cleaned) for source, cleaned in found if cleaned.text]
-    return told if told or candidates.need_text else [("", CleanCaption(""))]
+    found = [(source, clean_caption(texts[source])) for source in candidates.texts]
+    told = [(source, cleaned) for source, cleaned in found if cleaned.reason != "no_caption"]
+    has_text = candidates.need_text or any(cleaned.text for _, cleaned in told)
+    return told if has_text else [*told, ("", NO_TEXT)]
 
 
 def make_pair(
