@@ -82,6 +82,12 @@ class BuildConfig(BuildOptions):
     """Bytes of memory that the select stage may take on this machine; by default the available memory."""
 
     @property
+    def read_columns(self) -> PairListConfig:
+        """Return the columns of the lists, with those that the recipe needs of each image."""
+        kept = dict.fromkeys((*self.columns.keep_columns, *self.recipe.images.columns))
+        return dataclasses.replace(self.columns, keep_columns=tuple(kept))
+
+    @property
     def image_fetch(self) -> FetchConfig:
         """Return the configuration of the image fetcher, with the opt-outs and agents that the recipe honours."""
         honour = self.recipe.honour

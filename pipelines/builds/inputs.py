@@ -89,8 +89,11 @@ def inputs_of(
         for folder in folders:
             img2dataset.check_columns(folder, columns.kept)
         return list_inputs(paths, folders)
-    if recipe.filters.columns is not None and recipe.filters.columns.bounds:
-        raise ConfigError("pages have no columns", where="filters.columns.bounds", remedy="give lists, or leave it out")
+    bounds = () if recipe.filters.columns is None else recipe.filters.columns.bounds
+    needed = {"filters.columns.bounds": bounds, "images.verify_hash, images.face_boxes": recipe.images.columns}
+    for key, columns_of_lists in needed.items():
+        if columns_of_lists:
+            raise ConfigError("pages have no columns", where=key, remedy="give lists, or leave it out")
     return warc_inputs(warcs)
 
 

@@ -25,6 +25,7 @@ from corpusloom.pipelines.stages.extract.input_fragments import (
 )
 from corpusloom.pipelines.stages.extract.remeasure import Remeasure
 from corpusloom.pipelines.stages.fetch.lanes import ImagesConfig, open_blocklist, policy_of
+from corpusloom.pipelines.stages.image_columns import refuse_row
 from corpusloom.pipelines.stages.kinds import pairs
 from corpusloom.pipelines.stages.units import FinishUnit, FinishUnits
 from corpusloom.pipelines.store import img2dataset
@@ -116,6 +117,7 @@ def extract_rows(item: InputFile, config: RowsConfig, blocklist: Blocklist | Non
         if caption.reason is not None and not config.recipe.candidates.need_text:
             caption = pairs.NO_TEXT
         refused = row.verdict or unlicensed or (Rejected(caption.reason) if caption.reason else None)
+        refused = refused or refuse_row(row.columns, config.recipe.images)
         ledger.record(refused or Kept(), unit="record", key=key, url=row.url or None)
         ledger.provenance.append(_provenance(item, row, key, row.place if refused else ""))
         if refused is None:

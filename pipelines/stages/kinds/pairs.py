@@ -15,6 +15,7 @@ from corpusloom.pipelines.net.permissions.opt_outs import opt_out, signals_of_he
 from corpusloom.pipelines.recipes.deciding import pair_rules
 from corpusloom.pipelines.recipes.measuring import entries_of, measure_pair
 from corpusloom.pipelines.recipes.recipe import Candidates, Recipe
+from corpusloom.pipelines.stages.image_columns import wanted_hash
 from corpusloom.pipelines.stages.kinds.record_kind import MakeSample, RecordAndHead, RecordKind, record_key
 from corpusloom.pipelines.stages.select.steps import pair_steps
 from corpusloom.pipelines.store.ledger import Ledger
@@ -92,10 +93,12 @@ def make_pair(
 ) -> tuple[Pair, Head]:
     """Return the pair of an image URL and a text with its scores, and its head.
 
-    The licence is that of the page; `columns` are further ones of the row of a list.
+    The licence is that of the page; `columns` are further ones of the row of a list. A hash among them that the image
+    must have is part of the key: of two rows that differ in it, one is right.
     """
+    key, digest = identity.pair_key(image_url, cleaned.text), wanted_hash(columns, recipe.images)
     pair = Pair(
-        key=identity.pair_key(image_url, cleaned.text),
+        key=key if digest is None else identity.make_key("pair", key, digest),
         parent=parent,
         page_url=page_url,
         image_url=image_url,

@@ -28,7 +28,9 @@ class StoredImage:
     """Bytes of the member."""
     extension: str
     size: tuple[int, int] | None = None
-    """Width and height of `data` in pixels if it was resized."""
+    """Width and height of `data` in pixels if it was encoded again."""
+    blurred_faces: int | None = None
+    """Number of faces that were blurred; None if the recipe blurs none."""
 
     @property
     def width(self) -> int:
@@ -181,6 +183,7 @@ def pair_sample(pair: Pair, image: StoredImage, *, validation: float = 0.0) -> U
         "original_width": image.facts.width,
         "original_height": image.facts.height,
         "sha256": image.facts.sha256,
+        "blurred_faces": image.blurred_faces,
         "columns": json.dumps(pair.columns, sort_keys=True, ensure_ascii=False) if pair.columns else None,
     }
     text = {"txt": pair.text.encode()} if pair.text else {}
