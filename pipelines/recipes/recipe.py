@@ -93,7 +93,7 @@ class Images:
     """Column of a list with a hash of each image, COLUMN or COLUMN:TYPE (md5, sha256, sha512); images with another hash
     are rejected."""
     face_boxes: str | None = threshold(kinds=PAIRS)
-    """Column of a list with boxes of faces, which are blurred: [[left, top, right, bottom], ...] as shares of the sides."""
+    """Column of a list with boxes of faces, which are blurred: [[left, top, right, bottom], ...], 0 to 1."""
 
     def __post_init__(self) -> None:
         if self.verify_hash is not None:

@@ -27,7 +27,8 @@ class ListConfig:
 
     def __post_init__(self) -> None:
         """Raise ConfigError for a delimiter of several characters, and for names that occur twice."""
-        if self.delimiter is not None and (len(self.delimiter_sign or "") != 1 or self.delimiter_sign in '"\r\n'):
+        sign = self.delimiter_sign
+        if sign is not None and (len(sign) != 1 or sign in '"\r\n'):
             remedy = f"give one character, or one of {', '.join(DELIMITERS)}"
             raise ConfigError(f"--delimiter is {self.delimiter!r}", remedy=remedy)
         if len(set(self.column_names)) < len(self.column_names):

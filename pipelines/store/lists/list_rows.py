@@ -145,9 +145,9 @@ def _read_text(path: str, config: ListConfig) -> Iterator[ListRow | BadRow]:
     if config.delimiter:
         yield from _read_delimited(path, config)
         return
-    if config.caption_column:
-        remedy = "use .csv, .tsv or .jsonl, or name its --delimiter"
-        raise ConfigError("a text list has only URLs, one per line", where=path, remedy=remedy)
+    if config.names != (config.url_column,):
+        what = f"a text list has only URLs, one per line, and no column {config.names[1]!r}"
+        raise ConfigError(what, where=path, remedy="use .csv, .tsv or .jsonl, or name its --delimiter")
     with open_utf8(path, config.list_encoding) as handle:
         for number, line in enumerate(read_lines(handle)):
             yield _unreadable(number, number + 1) if line is None else _make_row(number, [line], config, number + 1)

@@ -1,5 +1,6 @@
 """Lists and img2dataset's folders as inputs of a build: pairs without WARCs, images without a second fetch."""
 
+import hashlib
 import io
 import json
 import tarfile
@@ -20,6 +21,7 @@ from corpusloom.pipelines.store.img2dataset import find_shards, read_shard
 from corpusloom.pipelines.store.lists.list_config import PairListConfig
 from corpusloom.pipelines.store.warc.writing import WarcWriter
 from corpusloom.schemas.errors import ConfigError, InputError
+from corpusloom.schemas.images.decoding import decode_rgb
 from corpusloom.schemas.images.headers import read_header
 from corpusloom.schemas.manifest import Manifest
 from corpusloom.schemas.verdicts import Dead
@@ -336,6 +338,68 @@ def test_columns_of_img2dataset_are_kept_and_a_missing_one_is_named(tmp_path: Pa
     assert {json.loads(body["columns"])["width"] for body in bodies} == {str(SIDE)}
     with pytest.raises(InputError, match=r"no column 'punsafe'.*its columns are"):
         run(tmp_path, "other", from_img2dataset=(str(folder),), columns=PairListConfig(keep_columns=("punsafe",)))
+
+
+def hash_of(number: int) -> str:
+    return hashlib.md5(png(number, SIDE)).hexdigest()
+
+
+def test_images_with_another_hash_are_rejected_and_of_two_rows_the_right_one_stays(
+    server: ImageServer, tmp_path: Path
+) -> None:
+    hashes = [(0, hash_of(0)), (1, hash_of(2)), (2, hash_of(2).upper()), (2, hash_of(0)), (3, "x"), (4, None)]
+    rows = [{"url": f"{server.base}/{n}.png", "caption": text_of(n), "md5": value} for n, value in hashes]
+    (tmp_path / "list.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    changes = {"lists": (str(tmp_path / "list.jsonl"),), "columns": PairListConfig(caption_column="caption")}
+    recipe = load_recipe("images", ["images.verify_hash=md5"])
+    manifest = run(tmp_path, "out", recipe=recipe, fetch=server.fetch, **changes)
+    record, pair = (
+        next(row for row in manifest.counts if (row.stage, row.unit) == found)
+        for found in (("extract", "record"), ("shards", "pair"))
+    )
+    assert record.rejected == {"bad_hash": 1, "no_hash": 1}
+    assert pair.rejected == {"hash_mismatch": 2}
+    assert {sample["png"] for sample in samples_of(tmp_path / "out")} == {png(0, SIDE), png(2, SIDE)}
+    asked = dict(server.asked)
+    plain = load_recipe("images", ["images.verify_hash=md5", "images.resize=64"])
+    again = run(tmp_path, "again", recipe=plain, store=str(tmp_path / "out.store"), fetch=server.fetch, **changes)
+    assert (again.samples, dict(server.asked)) == (2, asked)
+
+
+FACES = [[[0.25, 0.25, 0.5, 0.5], [0.7, 0.7, 1.01, 1.0]], [], None, [[0.5, 0.5, 0.4, 0.9]], [[10, 10, 90, 90]], "x"]
+
+
+def test_faces_of_a_column_are_blurred_and_a_row_without_sound_boxes_is_rejected(
+    server: ImageServer, tmp_path: Path
+) -> None:
+    rows = [{"url": f"{server.base}/{n}.png", "face_bboxes": boxes} for n, boxes in enumerate(FACES)]
+    (tmp_path / "list.json").write_text(json.dumps(rows))
+    recipe = load_recipe("images", ["images.face_boxes=face_bboxes"])
+    manifest = run(tmp_path, "out", recipe=recipe, lists=(str(tmp_path / "list.json"),), fetch=server.fetch)
+    record = next(row for row in manifest.counts if (row.stage, row.unit) == ("extract", "record"))
+    assert record.rejected == {"no_face_boxes": 1, "bad_face_boxes": 3}
+    found = {body["blurred_faces"]: sample for sample in samples_of(tmp_path / "out")
+             for body in [json.loads(sample["json"])]}  # fmt: skip
+    assert sorted(found) == [0, 2]
+    assert found[0]["png"] == png(1, SIDE)
+    changed = (decode_rgb(found[2]["png"]) != decode_rgb(png(0, SIDE))).any(axis=2)
+    assert changed[SIDE // 4 : SIDE // 2, SIDE // 4 : SIDE // 2].mean() > 0.9
+    assert changed[-SIDE // 4 :, -SIDE // 4 :].mean() > 0.9
+    assert not changed[: SIDE // 8].any()
+    assert set(server.asked) == {"/0.png", "/1.png"}
+    assert not list(verify(str(tmp_path / "out"), "deep"))
+
+
+def test_hashes_and_boxes_are_refused_for_pages_and_with_a_list_that_lacks_them(tmp_path: Path) -> None:
+    recipe = load_recipe("images", ["images.verify_hash=md5"])
+    with pytest.raises(ConfigError, match=r"pages have no columns"):
+        run(tmp_path, "out", recipe=recipe, warcs=("x.warc",))
+    (tmp_path / "urls.txt").write_text("http://a/\n")
+    with pytest.raises(ConfigError, match=r"a text list has only URLs.*md5"):
+        run(tmp_path, "out", recipe=recipe, lists=(str(tmp_path / "urls.txt"),))
+    (tmp_path / "list.csv").write_text("url,sha256\nhttp://a/,b\n")
+    with pytest.raises(InputError, match=r"no column 'md5'"):
+        run(tmp_path, "out", recipe=recipe, lists=(str(tmp_path / "list.csv"),))
 
 
 def test_a_bound_on_a_column_that_is_not_kept_is_refused_before_any_work(tmp_path: Path) -> None:
