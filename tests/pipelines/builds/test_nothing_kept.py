@@ -46,7 +46,7 @@ def test_a_run_that_kept_something_or_had_nothing_to_do_is_not_refused() -> None
         ("http_404", "check the URLs"),
         ("no_caption", "--caption-column"),
         ("bad_hash", "--verify-hash COLUMN:md5"),
-        ("no_face_boxes", r"images\.face_boxes names a column"),
+        ("no_face_boxes", "images.face_boxes names a column"),
         ("too_many_cells", "quote cells"),
         ("dns_failed", "check the network"),
         ("blocked_domain", "--blocklist"),
