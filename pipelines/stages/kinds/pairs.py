@@ -1,6 +1,6 @@
 """Image-text pairs (ALIGN and its successors): images with their alt texts, with scores and a head."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
