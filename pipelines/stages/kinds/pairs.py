@@ -1,6 +1,6 @@
 """Image-text pairs (ALIGN and its successors): images with their alt texts, with scores and a head."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -135,9 +135,9 @@ def remake_pair(pair: Pair, recipe: Recipe) -> tuple[Pair, Head]:
     return pair, head
 
 
-def texts_of_pair(pair: Pair) -> Iterator[tuple[str, str]]:
+def texts_of_pair(pair: Pair, _: Recipe) -> Iterator[tuple[str, Sequence[str]]]:
     """Yield the image URL of a pair with its text."""
-    yield pair.image_url, pair.text
+    yield pair.image_url, (pair.text,)
 
 
 def _parser() -> "PageTask[PageImages]":

@@ -31,6 +31,8 @@ class StoredImage:
     """Width and height of `data` in pixels if it was encoded again."""
     blurred_faces: int | None = None
     """Number of faces that were blurred; None if the recipe blurs none."""
+    scores: Mapping[str, float] = field(default_factory=dict)
+    """Scores by models, for an image of a page."""
 
     @property
     def width(self) -> int:
@@ -52,6 +54,7 @@ class StoredImage:
             "width": self.width,
             "height": self.height,
             "sha256": self.facts.sha256,
+            **self.scores,
         }
 
 
