@@ -6,7 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import fsspec.registry
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -28,7 +27,7 @@ def parquet(*urls: str) -> bytes:
 
 
 def loom(hub: HubServer, token: str, *argv: str) -> subprocess.CompletedProcess[str]:
-    """Run the command line in a process of its own, since the hub's client reads the environment when it is imported."""
+    """Run the command line in another process: the hub's client reads the environment when it is imported."""
     told = {"HF_ENDPOINT": hub.base, "HF_TOKEN": token, "HF_HUB_DISABLE_TELEMETRY": "1"}
     command = [sys.executable, "-m", "corpusloom", *argv]
     return subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **told}, timeout=200)
@@ -67,6 +66,6 @@ def test_a_folder_of_a_gated_dataset_is_built_and_its_token_is_written_nowhere(t
 
 def test_without_the_hub_s_client_the_error_names_the_extra(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "huggingface_hub", None)
-    monkeypatch.delitem(fsspec.registry._registry, "hf", raising=False)
+    monkeypatch.delitem(sys.modules["fsspec.registry"]._registry, "hf", raising=False)
     with pytest.raises(InputError, match=r"pip install 'corpusloom\[hf\]'"):
         find_lists((FOLDER,))
