@@ -73,11 +73,36 @@ def _add_crc32c(table: pa.Table) -> pa.Table:
     return table.set_column(at, members.with_type(wider), table.column(at).cast(wider))
 
 
+def _with_image_title(table: pa.Table) -> pa.Table:
+    """Add the field image_title, without values, to the images of pages of version 1."""
+    for name in ("blocks", "meta_images"):
+        at = table.schema.get_field_index(name)
+        if at >= 0:
+            column = table.schema.field(at)
+            wider = column.with_type(_widened(column.type))
+            table = table.set_column(at, wider, table.column(at).cast(wider.type))
+    return table
+
+
+def _widened(kind: pa.DataType) -> pa.DataType:
+    """Return a type with the field image_title after each field `title` of an image."""
+    if pa.types.is_list(kind):
+        return pa.list_(kind.value_field.with_type(_widened(kind.value_type)))
+    if not pa.types.is_struct(kind):
+        return kind
+    inner = [item.with_type(_widened(item.type)) for item in kind]
+    titles = [at for at, item in enumerate(inner, 1) if item.name == "title"]
+    return pa.struct(
+        [*inner[: titles[0]], pa.field("image_title", pa.string()), *inner[titles[0] :]] if titles else inner
+    )
+
+
 UPGRADES: dict[tuple[str, int], Callable[[pa.Table], pa.Table]] = {
     ("Candidate", 1): _with_tokens_and_entries,
     ("FrontierRow", 1): _add_policy,
     ("ImageFacts", 1): _measured_alike,
     ("ImageRecord", 1): _add_policy,
+    ("Page", 1): _with_image_title,
     ("Pair", 1): _with_cleaned,
     ("Pair", 2): _with_columns,
     ("SidecarRow", 1): _add_crc32c,

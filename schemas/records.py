@@ -16,6 +16,8 @@ class ImageRef:
     alt_text: str | None = None
     caption: str | None = None
     title: str | None = None
+    image_title: str | None = None
+    """Value of the attribute data-image-title."""
     link: str | None = None
     declared_width: int | None = None
     declared_height: int | None = None
@@ -51,7 +53,7 @@ class Signal:
 class Page:
     """One web page: its blocks in reading order, its language and its scores. The unit of M3W."""
 
-    VERSION: ClassVar[int] = 1
+    VERSION: ClassVar[int] = 2
     key: str
     parent: str = ""
     """Key of the WARC record that the page was read from."""
@@ -79,7 +81,7 @@ class Pair:
     image_url: str
     text: str
     text_source: str
-    """Source of the text: alt_text, caption, title or page_title; caption for a row of a list."""
+    """Source of the text: one of `candidates.texts`; caption for a row of a list."""
     cleaned: tuple[str, ...] = ()
     """Kinds of text that were removed or repaired: html_tags, html_entities, mojibake, control_characters."""
     columns: dict[str, str] = field(default_factory=dict)

@@ -5,12 +5,13 @@ As in `extractor`, an image has one URL, and fallbacks and placeholders are left
 """
 
 import traceback
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from corpusloom.pipelines.extract import extractor
 from corpusloom.pipelines.extract.content.selection import is_hidden
 from corpusloom.pipelines.extract.reading import image_urls, licenses, source
 from corpusloom.pipelines.extract.reading.types import ExtractConfig
+from corpusloom.pipelines.extract.surroundings import surrounding_texts
 from corpusloom.schemas.records import ImageRef
 from corpusloom.schemas.verdicts import Dead, Rejected
 
@@ -22,6 +23,8 @@ class PageImages:
     """The images of one page in document order, each URL once, and metadata of the page."""
 
     images: tuple[ImageRef, ...]
+    surroundings: dict[str, str] = field(default_factory=dict)
+    """Image URL -> the text around the image; only if `config.surroundings`."""
     title: str | None = None
     canonical_link: str | None = None
     license: str | None = None
@@ -51,6 +54,7 @@ def _extract_images(html: bytes, url: str, content_type: str | None, config: Ext
         return Rejected("no_images")
     return PageImages(
         images=found,
+        surroundings=surrounding_texts(page) if config.surroundings else {},
         title=page.title or None,
         canonical_link=image_urls.absolute(page.canonical, page.base) if page.canonical else None,
         license=licenses.of_page(page.licenses, page.metas, page.json_ld),

@@ -112,7 +112,7 @@ def page_head(page: Page, recipe: Recipe) -> Head:
     )
 
 
-def _parser() -> "PageTask[Extracted]":
+def _parser(_recipe: Recipe) -> "PageTask[Extracted]":
     from corpusloom.pipelines.extract.page_task import extract_page
 
     return extract_page

@@ -50,7 +50,7 @@ def make_pairs(
     made: dict[str, tuple[Pair, Head]] = {}
     parent = record_key(warc_page)
     for image in found.images:
-        for source, cleaned in texts_of(image, recipe.candidates.texts, found.title):
+        for source, cleaned in texts_of(image, found, recipe.candidates.texts):
             if cleaned.reason is not None:
                 key = identity.pair_key(image.url, source)
                 ledger.record(Rejected(cleaned.reason), unit="pair", key=key, parent=parent, url=image.url)
@@ -60,13 +60,15 @@ def make_pairs(
     return list(made.values())
 
 
-def texts_of(image: ImageRef, sources: Sequence[str], page_title: str | None) -> list[tuple[str, CleanCaption]]:
+def texts_of(image: ImageRef, page: "PageImages", sources: Sequence[str]) -> list[tuple[str, CleanCaption]]:
     """Return (source, cleaned text) of each source for which an image has a text, in the order of `sources`."""
     texts = {
         "alt_text": image.alt_text,
         "caption": image.caption,
         "title": image.title,
-        "page_title": page_title,
+        "image_title": image.image_title,
+        "surrounding": page.surroundings.get(image.url),
+        "page_title": page.title,
     }
     found = [(source, clean_caption(texts[source])) for source in sources]
     return [(source, cleaned) for source, cleaned in found if cleaned.reason != "no_caption"]
@@ -124,10 +126,12 @@ def remake_pair(pair: Pair, recipe: Recipe) -> tuple[Pair, Head]:
     return pair, head
 
 
-def _parser() -> "PageTask[PageImages]":
-    from corpusloom.pipelines.extract.page_task import extract_page_images
+def _parser(recipe: Recipe) -> "PageTask[PageImages]":
+    from corpusloom.pipelines.extract import page_task
 
-    return extract_page_images
+    if "surrounding" in recipe.candidates.texts:
+        return page_task.extract_page_images_with_surroundings
+    return page_task.extract_page_images
 
 
 def _sampler() -> MakeSample[Pair]:

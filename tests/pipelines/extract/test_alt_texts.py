@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
+import pytest
+
 from corpusloom.pipelines.extract.alt_texts import PageImages, extract_images
+from corpusloom.pipelines.extract.reading.types import ExtractConfig
 from corpusloom.schemas.verdicts import Rejected
 
 PAGES = Path(__file__).parent / "pages"
@@ -27,3 +30,11 @@ def test_a_page_has_its_licence_and_link_or_a_reason() -> None:
     assert extract_images(b"<p>no image", "https://a.example/") == Rejected("no_images")
     assert extract_images(b" ", "https://a.example/") == Rejected("empty_page")
     assert extract_images(b"GIF89a", "https://a.example/") == Rejected("not_html")
+
+
+@pytest.mark.parametrize("walk", ["fast", "reference"])
+def test_an_image_has_both_its_titles(walk: str) -> None:
+    html = b'<img src=http://a.example/a alt="" title="A boat" data-image-title=" A small\nboat ">'
+    page = extract_images(html, "http://a.example/", config=ExtractConfig(walk=walk))
+    assert isinstance(page, PageImages)
+    assert [(image.title, image.image_title) for image in page.images] == [("A boat", "A small boat")]

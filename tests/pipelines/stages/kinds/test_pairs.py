@@ -51,14 +51,17 @@ def test_an_opt_out_of_the_page_or_of_its_images_rejects_every_pair() -> None:
 
 
 def test_texts_come_in_the_order_of_their_sources() -> None:
-    image = ImageRef(url="u", alt_text="alt", caption="caption", title=" ")
-    found = texts_of(image, ("page_title", "caption", "title", "alt_text"), "page")
+    image = ImageRef(url="u", alt_text="alt", caption="caption", title=" ", image_title="given")
+    page = PageImages(images=(image,), title="page", surroundings={"u": "around", "v": "elsewhere"})
+    found = texts_of(image, page, ("page_title", "caption", "title", "surrounding", "image_title", "alt_text"))
     assert [(source, cleaned.text) for source, cleaned in found] == [
         ("page_title", "page"),
         ("caption", "caption"),
+        ("surrounding", "around"),
+        ("image_title", "given"),
         ("alt_text", "alt"),
     ]
-    assert texts_of(image, ("page_title", "title"), None) == []
+    assert texts_of(image, PageImages(images=(image,)), ("page_title", "title", "surrounding")) == []
 
 
 def test_each_text_that_the_recipe_names_is_a_pair_and_of_equal_texts_the_first_counts() -> None:
