@@ -114,9 +114,6 @@ def page_head(page: Page, recipe: Recipe) -> Head:
     )
 
 
-<<<<<<< HEAD
-def _parser(_recipe: Recipe) -> "PageTask[Extracted]":
-=======
 def texts_of_page(page: Page) -> Iterator[tuple[str, str]]:
     """Yield the URL of each image of a page with each sentence of the page, images first."""
     texts = (block.text for block in page.blocks if block.text is not None)
@@ -126,8 +123,7 @@ def texts_of_page(page: Page) -> Iterator[tuple[str, str]]:
             yield url, sentence
 
 
-def _parser() -> "PageTask[Extracted]":
->>>>>>> main
+def _parser(_recipe: Recipe) -> "PageTask[Extracted]":
     from corpusloom.pipelines.extract.page_task import extract_page
 
     return extract_page

@@ -126,18 +126,13 @@ def remake_pair(pair: Pair, recipe: Recipe) -> tuple[Pair, Head]:
     return pair, head
 
 
-<<<<<<< HEAD
-def _parser(recipe: Recipe) -> "PageTask[PageImages]":
-    from corpusloom.pipelines.extract import page_task
-=======
 def texts_of_pair(pair: Pair) -> Iterator[tuple[str, str]]:
     """Yield the image URL of a pair with its text."""
     yield pair.image_url, pair.text
 
 
-def _parser() -> "PageTask[PageImages]":
-    from corpusloom.pipelines.extract.page_task import extract_page_images
->>>>>>> main
+def _parser(recipe: Recipe) -> "PageTask[PageImages]":
+    from corpusloom.pipelines.extract import page_task
 
     if "surrounding" in recipe.candidates.texts:
         return page_task.extract_page_images_with_surroundings
