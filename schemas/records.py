@@ -74,10 +74,12 @@ class Page:
 class Pair:
     """An image URL and one text for it; `parent` is the key of the page."""
 
-    VERSION: ClassVar[int] = 3
+    VERSION: ClassVar[int] = 4
     key: str
     parent: str
     page_url: str
+    page_language: str | None = None
+    """Language of the page's text, if the recipe judges short texts by it."""
     image_url: str
     text: str
     text_source: str

@@ -38,3 +38,12 @@ def test_an_image_has_both_its_titles(walk: str) -> None:
     page = extract_images(html, "http://a.example/", config=ExtractConfig(walk=walk))
     assert isinstance(page, PageImages)
     assert [(image.title, image.image_title) for image in page.images] == [("A boat", "A small boat")]
+
+
+def test_the_sample_of_a_page_is_the_beginning_of_its_text_without_links() -> None:
+    menu = "<ul><li><a href=/a>Home of the site</a></ul>"
+    body = f"{menu}<img src=/i><p>The first text.</p><p>{'word ' * 500}</p><p>The last one.</p>"
+    page = extract_images(body.encode(), "http://a.example/")
+    assert isinstance(page, PageImages)
+    assert page.sample.startswith("The first text. word word")
+    assert len(page.sample) == 1_201  # 1,200 characters of text and a blank between two
