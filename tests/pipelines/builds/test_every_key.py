@@ -19,6 +19,7 @@ from corpusloom.pipelines.builds.config import BuildConfig
 from corpusloom.pipelines.engine.runners import Profile
 from corpusloom.pipelines.recipes.keys import keys_of, override
 from corpusloom.pipelines.recipes.recipe import Recipe
+from corpusloom.pipelines.recipes.region_settings import RegionSettings
 from corpusloom.pipelines.recipes.rules import FilterSet, Registered, registered
 from corpusloom.pipelines.store.lists.list_config import PairListConfig
 from corpusloom.schemas import config as configs
@@ -172,6 +173,12 @@ ROWS: dict[str, Row] = {
     "split.val": Row("0.5", SHARDS),
 }
 
+OF_DERIVED = {
+    f"regions.{key.name}": "tests/pipelines/stages/regions/test_sources.py"
+    for key in dataclasses.fields(RegionSettings)
+}
+"""Key of a recipe whose dataset is made from another dataset -> the test of what it changes."""
+
 BUILD_FIELDS: dict[str, tuple[object, frozenset[str], str]] = {
     "recipe": (None, NOTHING, "its keys have the rows above"),
     "out": ("elsewhere", SHARDS, "the dataset lies elsewhere"),
@@ -264,8 +271,9 @@ def recipe_of(corpus: SmallCorpus, kind: str, assignments: tuple[str, ...]) -> R
 
 
 def test_every_key_has_a_row() -> None:
-    missing = {key.path for key in keys_of(Recipe) if key.table is None} ^ {*ROWS, *DERIVED}
+    missing = {key.path for key in keys_of(Recipe) if key.table is None} ^ {*ROWS, *DERIVED, *OF_DERIVED}
     assert not missing, f"a setting, and a threshold outside the text filters, needs a row in ROWS: {sorted(missing)}"
+    assert all(path.rpartition(".")[2] in (ROOT / test).read_text() for path, test in OF_DERIVED.items())
 
 
 def test_every_field_of_a_build_has_a_row() -> None:
