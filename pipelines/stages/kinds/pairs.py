@@ -136,9 +136,9 @@ def _judges_by_page(recipe: Recipe) -> bool:
     return recipe.filters.language is not None and recipe.filters.language.short_texts == "page"
 
 
-def texts_of_pair(pair: Pair) -> Iterator[tuple[str, str]]:
+def texts_of_pair(pair: Pair, _: Recipe) -> Iterator[tuple[str, Sequence[str]]]:
     """Yield the image URL of a pair with its text."""
-    yield pair.image_url, pair.text
+    yield pair.image_url, (pair.text,)
 
 
 def _parser(recipe: Recipe) -> "PageTask[PageImages]":

@@ -146,6 +146,10 @@ ROWS: dict[str, Row] = {
     "filters.images.nsfw_model": Row("open_nsfw", SHARDS, ("filters.images.max_nsfw=0.1",)),
     "filters.scores.clip.model": Row("other", SHARDS, ("filters.scores.clip.model=one",), unseen=STORED),
     "filters.scores.clip.min_score": Row("0.3", SHARDS, ("filters.scores.clip.model=one",), unseen=STORED),
+    "filters.scores.clip.top_fraction": Row(
+        "0.3", SHARDS, ("filters.scores.clip.model=one",), kind="pairs", unseen=STORED
+    ),
+    "filters.scores.clip.assign_images": Row("true", SHARDS, ("filters.scores.clip.model=one",), unseen=STORED),
     "dedup.exact_url": Row("true", SELECT),
     "dedup.exact_text": Row("loose", MEASURED),
     "dedup.minhash.shingle_words": Row("3", MEASURED, ("dedup.minhash.bands=14",)),
