@@ -20,7 +20,7 @@ from corpusloom.schemas.config import setting, threshold
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.schemas.images.content_hash import hash_column
 
-TEXT_SOURCES = ("alt_text", "caption", "title", "page_title")
+TEXT_SOURCES = ("alt_text", "caption", "title", "image_title", "surrounding", "page_title")
 """Texts of an image from which pairs can be made."""
 KINDS = ("interleaved", "pairs", "regions", "clips")
 
@@ -56,8 +56,9 @@ class Candidates:
     """The pairs that are made from a page's images."""
 
     texts: tuple[str, ...] = setting(("alt_text",), kinds=PAIRS)
-    """Texts of an image, each of which makes a pair: alt_text, caption (of a figure), title, page_title. Of equal texts
-    the first counts."""
+    """Texts of an image, each of which makes a pair: alt_text, caption (of a figure), title, image_title (attribute
+    data-image-title), surrounding (the nearest texts before and after it), page_title. Of equal texts the first
+    counts."""
     need_text: bool = setting(True, kinds=PAIRS)
     """Reject images without a text; with false they are samples without one, as lists of URLs alone need."""
 
