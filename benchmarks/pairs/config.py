@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Part = Literal["align", "matching", "balance", "memory", "scores"]
+Part = Literal["align", "matching", "balance", "memory", "regions", "scores"]
 """Parts to measure; each is a module of this folder."""
-PARTS: tuple[Part, ...] = ("align", "matching", "balance", "memory", "scores")
+PARTS: tuple[Part, ...] = ("align", "matching", "balance", "memory", "regions", "scores")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
