@@ -72,12 +72,14 @@ class Page:
 class Pair:
     """An image URL and one text for it; `parent` is the key of the page."""
 
-    VERSION: ClassVar[int] = 3
+    VERSION: ClassVar[int] = 4
     key: str
     parent: str
     page_url: str
     image_url: str
     text: str
+    original: str | None = None
+    """The text before it was rewritten; None for a text that was not."""
     text_source: str
     """Source of the text: alt_text, caption, title or page_title; caption for a row of a list."""
     cleaned: tuple[str, ...] = ()

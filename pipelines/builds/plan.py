@@ -26,9 +26,9 @@ from corpusloom.schemas.errors import ConfigError, InputError, LoomError
 from corpusloom.schemas.manifest import read_manifest
 from corpusloom.schemas.records import FileEntry
 
-EXTRACT_VERSION = 17
+EXTRACT_VERSION = 18
 SELECT_VERSION = 4
-SHARDS_VERSION = 6
+SHARDS_VERSION = 7
 
 
 @dataclass

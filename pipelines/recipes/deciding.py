@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from corpusloom.pipelines.filters import image_rules as image_filter
 from corpusloom.pipelines.filters import language
 from corpusloom.pipelines.filters.pairs import align_captions, columns, entries
+from corpusloom.pipelines.filters.pairs.conceptual import caption_rules as conceptual
 from corpusloom.pipelines.recipes.recipe import Recipe
 from corpusloom.pipelines.recipes.rules import text_rules
 from corpusloom.schemas.verdicts import Rule, at_least, at_most
@@ -45,7 +46,8 @@ def pair_rules(recipe: Recipe) -> tuple[Rule, ...]:
     language_rules = () if filters.language is None else language.rules(filters.language)
     entry_rules = () if filters.entries is None else entries.rules(filters.entries)
     column_rules = () if filters.columns is None else columns.rules(filters.columns)
-    return _active((*column_rules, *caption_rules, *language_rules, *entry_rules))
+    conceptual_rules = () if filters.conceptual is None else conceptual.rules(filters.conceptual)
+    return _active((*column_rules, *caption_rules, *language_rules, *conceptual_rules, *entry_rules))
 
 
 def balance_rules(recipe: Recipe) -> tuple[Rule, ...]:
