@@ -8,7 +8,7 @@ FLIPS  ?= 2000
 SEED   ?= 0
 export OMP_NUM_THREADS ?= 2
 
-.PHONY: bench-build bench-extract bench-fetch bench-train chaos claims-clip claims-flamingo claims-vilbert clean constraints demo fuzz generated help interop lint mutants real test two-hosts types
+.PHONY: bench-build bench-extract bench-fetch bench-pairs bench-train chaos claims-clip claims-flamingo claims-vilbert clean constraints demo fuzz generated help interop lint mutants real test two-hosts types
 
 help:
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -69,6 +69,9 @@ bench-build: $(STAMP) ## Measure the time and memory of a build (BENCH_FLAGS=--l
 
 bench-fetch: $(STAMP) ## Compare images fetched per second with img2dataset and plain aiohttp (nginx on loopback)
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.fetch $(BENCH_FLAGS)
+
+bench-pairs: $(STAMP) ## Measure the rules for pairs against public code (BENCH_FLAGS='--only matching')
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.pairs $(BENCH_FLAGS)
 
 bench-train: $(STAMP) ## Measure training: steps against public code, waiting, memory (BENCH_FLAGS='--vilbert CHECKOUT --open-flamingo CHECKOUT --open-clip-python PYTHON')
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks.train $(BENCH_FLAGS)

@@ -7,8 +7,6 @@ github.com/mlfoundations/open_flamingo; the second needs the packages einops and
 environment with open_clip_torch[training].
 """
 
-import dataclasses
-import json
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -19,6 +17,7 @@ import torch
 import tyro
 
 from benchmarks import train_memory, train_rate, train_steps, train_waiting
+from benchmarks.bounded_rows import Row, show
 
 Part = Literal["steps", "rate", "data", "checkpoints", "shards", "dry-run", "chunks"]
 
@@ -39,27 +38,6 @@ class BenchmarkConfig:
     """Rounds of which the least time counts."""
     json: bool = False
     """Print one JSON object per measure."""
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """A measured figure with its bounds."""
-
-    measure: str
-    value: float | None
-    """None: not measured."""
-    bound: float
-    """At least, or at most if `lower_is_better`."""
-    aim: float
-    lower_is_better: bool
-    note: str = ""
-
-    @property
-    def holds(self) -> bool | None:
-        """Whether the bound is kept."""
-        if self.value is None:
-            return None
-        return self.value <= self.bound if self.lower_is_better else self.value >= self.bound
 
 
 def steps(config: BenchmarkConfig) -> Iterator[Row]:
@@ -133,19 +111,6 @@ PARTS: dict[str, Callable[[BenchmarkConfig], Iterator[Row]]] = {
     "dry-run": dry_runs,
     "chunks": chunks,
 }
-
-
-def show(row: Row, *, as_json: bool) -> None:
-    """Print a row."""
-    if as_json:
-        print(json.dumps({**dataclasses.asdict(row), "holds": row.holds}), flush=True)
-        return
-    value = "-" if row.value is None else f"{row.value:.3f}"
-    sign = "<=" if row.lower_is_better else ">="
-    verdict = {True: "holds", False: "MISSED", None: ""}[row.holds]
-    print(
-        f"{row.measure:<40}{value:>8}  {sign} {row.bound:<6.3f} aim {row.aim:<5.3g} {verdict:<7} {row.note}", flush=True
-    )
 
 
 def main(config: BenchmarkConfig) -> int:

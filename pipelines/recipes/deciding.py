@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from corpusloom.pipelines.filters import image_rules as image_filter
 from corpusloom.pipelines.filters import language
-from corpusloom.pipelines.filters.pairs import align_captions, columns, entries
+from corpusloom.pipelines.filters.pairs import align_captions, columns, entries, sites
 from corpusloom.pipelines.filters.pairs.conceptual import caption_rules as conceptual
 from corpusloom.pipelines.recipes.recipe import Recipe
 from corpusloom.pipelines.recipes.rules import text_rules
@@ -47,7 +47,9 @@ def pair_rules(recipe: Recipe) -> tuple[Rule, ...]:
     entry_rules = () if filters.entries is None else entries.rules(filters.entries)
     column_rules = () if filters.columns is None else columns.rules(filters.columns)
     conceptual_rules = () if filters.conceptual is None else conceptual.rules(filters.conceptual)
-    return _active((*column_rules, *caption_rules, *language_rules, *conceptual_rules, *entry_rules))
+    site_rules = () if filters.sites is None else sites.rules(filters.sites)
+    text_only = (*caption_rules, *language_rules, *conceptual_rules, *entry_rules)
+    return _active((*column_rules, *site_rules, *text_only))
 
 
 def balance_rules(recipe: Recipe) -> tuple[Rule, ...]:

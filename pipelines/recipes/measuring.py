@@ -20,8 +20,9 @@ from corpusloom.pipelines.filters import (
     pii,
 )
 from corpusloom.pipelines.filters.boilerplate import DroppedBlock
-from corpusloom.pipelines.filters.pairs import align_captions, columns, entries, entry_matching
+from corpusloom.pipelines.filters.pairs import align_captions, columns, entries, entry_matching, sites
 from corpusloom.pipelines.filters.pairs.entry_matching import EntryMatcher, read_entries
+from corpusloom.pipelines.filters.pairs.sites import SitesConfig
 from corpusloom.pipelines.filters.text import ngrams, text_filter, words
 from corpusloom.pipelines.filters.text.text_filter import Text, WordLists
 from corpusloom.pipelines.recipes.recipe import Recipe
@@ -114,7 +115,7 @@ def measure_page(page: Page, recipe: Recipe, lists: WordLists | None = None) -> 
 
 
 def measure_pair(pair: Pair, recipe: Recipe, found: Sequence[str] = ()) -> Scores:
-    """Measure a pair: ALIGN's scores, language and entries of its text, and the words of its image's URL.
+    """Measure a pair: ALIGN's scores, language and entries of its text, its site, and the words of its image's URL.
 
     `found` are the entries of its text, as `entries_of` returns them.
     """
@@ -126,11 +127,27 @@ def measure_pair(pair: Pair, recipe: Recipe, found: Sequence[str] = ()) -> Score
         **image_rules.measure_url(pair.image_url),
         **columns.column_scores(pair.columns),
         **({} if recipe.filters.entries is None else entries.measure_entries(found)),
+        **_site_scores(pair, recipe),
     }
 
 
 def _token_unit(recipe: Recipe) -> str:
     return (recipe.filters.captions or align_captions.CaptionConfig()).token_unit
+
+
+def _site_scores(pair: Pair, recipe: Recipe) -> Scores:
+    config = recipe.filters.sites
+    return {} if config is None else sites.measure_site(pair.page_url, pair.image_url, _sites(config))
+
+
+def load_sites(recipe: Recipe) -> frozenset[str]:
+    """Return the hosts of a recipe's list of sites, read once per process; a rule without a list is a ConfigError."""
+    return frozenset() if recipe.filters.sites is None else _sites(recipe.filters.sites)
+
+
+@lru_cache(maxsize=4)
+def _sites(config: SitesConfig) -> frozenset[str]:
+    return sites.read_sites(config)
 
 
 def _wanted_languages(recipe: Recipe) -> tuple[str, ...]:
@@ -232,6 +249,7 @@ def measured_by(recipe: Recipe) -> dict[str, Any]:
             "languages": list(_wanted_languages(recipe)),
             "entries": _entry_settings(recipe),
             "rewritten": rewritten_by(recipe),
+            "sites": None if recipe.filters.sites is None else [sites.VERSION, sorted(load_sites(recipe))],
             "captions": {**_settings(captions), "tokens": captions.counts_tokens},
             "lists": {"tokens": list_hashes(load_word_lists(recipe))["tokens"]},
         }

@@ -29,12 +29,13 @@ from corpusloom.pipelines.filters.gopher_repetition import RepetitionConfig
 from corpusloom.pipelines.filters.image_rules import ImageConfig
 from corpusloom.pipelines.filters.language import LanguageConfig
 from corpusloom.pipelines.filters.obelics import ObelicsConfig
-from corpusloom.pipelines.filters.pairs import align_captions, columns, entries
+from corpusloom.pipelines.filters.pairs import align_captions, columns, entries, sites
 from corpusloom.pipelines.filters.pairs.align_captions import CaptionConfig
 from corpusloom.pipelines.filters.pairs.columns import ColumnsConfig
 from corpusloom.pipelines.filters.pairs.conceptual import caption_rules
 from corpusloom.pipelines.filters.pairs.conceptual.caption_rules import ConceptualConfig
 from corpusloom.pipelines.filters.pairs.entries import EntriesConfig
+from corpusloom.pipelines.filters.pairs.sites import SitesConfig
 from corpusloom.pipelines.filters.pii import PiiConfig
 from corpusloom.pipelines.filters.text.text_filter import INTERLEAVED, TextFilter, block_filter, text_filter
 from corpusloom.schemas import config as configs
@@ -97,6 +98,8 @@ class FilterSet:
     """Entries of a metadata list that a pair's text must have, and the balance between them."""
     columns: ColumnsConfig | None = block_filter(columns, PAIRS)
     """Bounds on numbers that a list holds beside its pairs."""
+    sites: SitesConfig | None = block_filter(sites, PAIRS)
+    """Sites whose pairs are kept."""
     images: ImageConfig = field(default_factory=ImageConfig, metadata={"kinds": WEB})
     """Rules for each image."""
 

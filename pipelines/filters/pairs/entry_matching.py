@@ -6,6 +6,7 @@ of entries.
 """
 
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -16,14 +17,19 @@ from corpusloom.schemas import storage
 from corpusloom.schemas.errors import InputError
 
 VERSION = 1
-_SPACED = str.maketrans(
-    {**{mark: f" {mark} " for mark in ",.;:?!`"}, **dict.fromkeys("\t\r\n", " ")},
-)
+_MARKS = ",.;:?!`"
+_BREAKS = "\t\r\n"
+_ANY = re.compile(f"[{_MARKS}{_BREAKS}]")
 
 
 def spaced(text: str) -> str:
     """Return a text with blanks around punctuation marks and at both ends, as the published code has it."""
-    return f" {text.translate(_SPACED)} "
+    if _ANY.search(text):
+        for mark in _MARKS:
+            text = text.replace(mark, f" {mark} ")
+        for character in _BREAKS:
+            text = text.replace(character, " ")
+    return f" {text} "
 
 
 @dataclass(frozen=True)
@@ -38,8 +44,8 @@ class EntryMatcher:
 
     def find(self, text: str) -> tuple[str, ...]:
         """Return the entries that a text has, each once, in the order of the list."""
-        found = {number for number, _, _ in self._automaton.find_matches_as_indexes(spaced(text), overlapping=True)}
-        return tuple(self.entries[number] for number in sorted(found))
+        matches = self._automaton.find_matches_as_indexes(spaced(text), overlapping=True)
+        return tuple([self.entries[number] for number in sorted({number for number, _, _ in matches})])
 
 
 def read_entries(path: str) -> tuple[str, ...]:

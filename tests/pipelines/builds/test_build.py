@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from bs4 import BeautifulSoup
 from numpy.typing import NDArray
 
 from corpusloom.pipelines.builds import build
@@ -14,6 +15,7 @@ from corpusloom.pipelines.cli import main
 from corpusloom.pipelines.datasets.damage import DamageKind
 from corpusloom.pipelines.datasets.verify import verify
 from corpusloom.pipelines.datasets.why import why
+from corpusloom.pipelines.recipes.recipe import load_recipe
 from corpusloom.pipelines.stages.extract import extract as warcs
 from corpusloom.pipelines.store.dataset.folder import BusyError
 from corpusloom.schemas import layout, storage, tables
@@ -78,6 +80,33 @@ def test_good_pages_become_samples_and_the_rest_has_its_reason(web: SmallWeb) ->
 
 def test_texts_shared_by_many_images_are_dropped(web: SmallWeb) -> None:
     assert "text_of_many_images" in reasons(web, "align", "select").values()
+
+
+def long_texts(web: SmallWeb, hosts: set[str]) -> set[tuple[str, str]]:
+    """Return (path of an image, text) of alt texts, titles and captions of figures with at least 10 words."""
+    found = set()
+    for page in web.server.world.pages:
+        if page.host in hosts and page.kind == "good":
+            soup = BeautifulSoup(web.server.world.resources[page.host, page.path].body, "html.parser")
+            for img in soup.find_all("img"):
+                figure = img.find_parent("figure")
+                texts = (img.get("alt"), img.get("title"), figure and figure.figcaption.get_text())
+                found |= {(img["src"], text) for text in texts if text and len(text.split()) >= 10}
+    return found
+
+
+def test_ltip_keeps_the_long_texts_of_listed_sites(web: SmallWeb) -> None:
+    hosts = {"gallery.localhost", "journal.localhost"}
+    domains = json.dumps(sorted(hosts))
+    report = web.build(load_recipe("ltip", [f"filters.sites.domains={domains}"]), "ltip")
+    expected = long_texts(web, hosts)
+    assert len(expected) >= 4
+    assert report.manifest is not None
+    assert {("/" + row.url.split("/", 3)[-1], row.caption) for row in sidecar_rows(web, "ltip")} == expected
+    (select,) = (row for row in report.manifest.counts if row.stage == "select")
+    assert select.rejected.keys() == {"site_not_listed", "too_few_caption_words"}
+    with pytest.raises(ConfigError, match="no list of sites"):
+        web.build("ltip", "unlisted")
 
 
 def test_the_forbidden_address_gets_no_connection(web: SmallWeb) -> None:

@@ -69,8 +69,9 @@ LABEL = "filters.boilerplate.max_label_words=12"
 RESIZE = ("images.resize=32", "images.format=jpg")
 ONLY_MANIFEST = "it stands in the manifest alone"
 C4 = "filters.c4.min_sentences=1"
-PHRASES = "filters.conceptual.phrases=LIST-C"
+PHRASES = "filters.conceptual.phrases=LIST-D"
 CAPTION = ("filters.conceptual.min_nouns=0",)
+SITES = "filters.sites.only_listed=true"
 ENTRIES = ("filters.entries.metadata=LIST", "filters.entries.min_entries=1")
 
 ROWS: dict[str, Row] = {
@@ -143,6 +144,9 @@ ROWS: dict[str, Row] = {
     "filters.columns.bounds": Row(
         '["similarity > 1"]', SELECT, kind="pairs", unseen="it is for lists: test_list_pairs.py"
     ),
+    "filters.sites.domains": Row('["localhost"]', MEASURED, ("filters.sites.path=LIST", SITES), kind="pairs"),
+    "filters.sites.path": Row("LIST-C", MEASURED, ('filters.sites.domains=["the"]', SITES), kind="pairs"),
+    "filters.sites.only_listed": Row("true", SELECT, ("filters.sites.path=LIST",), kind="pairs"),
     "filters.entries.metadata": Row("LIST-B", MEASURED, ENTRIES, kind="pairs"),
     "filters.entries.min_entries": Row("1", SELECT, ENTRIES[:1], kind="pairs"),
     "filters.entries.max_pairs": Row("0", MEASURED, ENTRIES[:1], kind="pairs"),
@@ -249,7 +253,8 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallCorpus]:
         folder = made.web.folder
         (folder / "LIST").write_text("the\nboat\n")
         (folder / "LIST-B").write_text("zebra\n")
-        (folder / "LIST-C").write_text("cut start picture of\nreject end product photo\n")
+        (folder / "LIST-D").write_text("cut start picture of\nreject end product photo\n")
+        (folder / "LIST-C").write_text("localhost\n")
         facts = next(iter(sha256 for _, sha256 in sorted(_image_hashes(made).items())))
         (folder / "SET").write_text(json.dumps({"benchmark": "exam", "item": "1", "sha256": facts}))
         (folder / "SET").rename(folder / "SET.jsonl")

@@ -22,6 +22,7 @@ CHOICES = {
     "dedup.exact_text": st.sampled_from(["strict", "loose"]),
     "filters.columns.bounds": st.sampled_from([[], ["similarity >= 0.28"], ["a < 1", "b b > -2.5e3"]]),
     "filters.captions.token_unit": st.sampled_from(["ngrams", "words"]),
+    "filters.sites.domains": st.sampled_from([[], ["museum.example"], ["a.org", "ü.de"]]),
     "candidates.texts": st.lists(st.sampled_from(["alt_text", "title", "page_title"]), min_size=1, max_size=3),
     "dedup.scope": st.sampled_from(["corpus", "crawl"]),
     "honour.signals": st.sampled_from([[], ["noai"], ["iptc", "noindex"]]),
@@ -103,6 +104,7 @@ def test_a_threshold_is_off_where_it_is_left_out_and_a_setting_says_how(path: st
             "filters.lists.tokens",
             "filters.entries.metadata",
             "filters.conceptual.phrases",
+            "filters.sites.path",
         }
 
 
