@@ -83,7 +83,7 @@ class Pair:
     text_source: str
     """Source of the text: alt_text, caption, title or page_title; caption for a row of a list."""
     cleaned: tuple[str, ...] = ()
-    """Kinds of text that were removed: html_tags, html_entities, control_characters."""
+    """Kinds of text that were removed or repaired: html_tags, html_entities, mojibake, control_characters."""
     columns: dict[str, str] = field(default_factory=dict)
     """Further columns of the list that the pair is from: name -> value as text."""
     language: str | None = None

@@ -17,6 +17,7 @@ from corpusloom.pipelines.recipes.recipe import Recipe
 from corpusloom.pipelines.recipes.word_lists import load_word_lists
 from corpusloom.pipelines.stages.kinds.record_kind import MakeSample, RecordAndHead, RecordKind, record_key
 from corpusloom.pipelines.stages.select.steps import page_steps
+from corpusloom.pipelines.store.ledger import Ledger
 from corpusloom.pipelines.store.warc.responses import HtmlResponse
 from corpusloom.schemas import identity
 from corpusloom.schemas.records import Head, Page
@@ -37,8 +38,10 @@ def page_identity(url: str, canonical_link: str | None) -> str:
     return link if same and not is_root else own
 
 
-def make_page(warc_page: HtmlResponse, extracted: Extracted, recipe: Recipe) -> list[RecordAndHead] | Rejected:
-    """Return the page with its head, or the opt-out or licence that forbids it."""
+def make_page(
+    warc_page: HtmlResponse, extracted: Extracted, recipe: Recipe, ledger: Ledger
+) -> list[RecordAndHead] | Rejected:
+    """Return the page with its head, or the opt-out or licence that forbids it; the ledger stays as it is."""
     signals = (
         *signals_of_headers(warc_page.headers, seen_at=warc_page.fetched_at),
         *signals_of_html(warc_page.body, seen_at=warc_page.fetched_at),

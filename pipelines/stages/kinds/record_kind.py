@@ -32,8 +32,10 @@ RecordAndHead: TypeAlias = tuple[Page | Pair, Head]
 class MakeRecords(Protocol[_Parsed_contra]):
     """Makes records with their heads from a parsed web page."""
 
-    def __call__(self, page: HtmlResponse, parsed: _Parsed_contra, recipe: Recipe, /) -> list[RecordAndHead] | Rejected:
-        """Return the records, or the reason why there are none."""
+    def __call__(
+        self, page: HtmlResponse, parsed: _Parsed_contra, recipe: Recipe, ledger: Ledger, /
+    ) -> list[RecordAndHead] | Rejected:
+        """Return the records, or the reason why there are none; record in the ledger what cannot become a record."""
 
 
 class RemakeRecord(Protocol[_Record]):
