@@ -72,9 +72,15 @@ def pictures() -> Iterator[Server]:
 
 
 def built(
-    server: Server, folder: Path, recipe: str, rows: Sequence[tuple[str, str, object]], keys: Sequence[str], out: str
+    server: Server,
+    folder: Path,
+    recipe: str,
+    rows: Sequence[tuple[str, str, object]],
+    keys: Sequence[str],
+    out: str,
+    reused: tuple[str, ...] = (),
 ) -> Manifest:
-    """Build a dataset of a list of rows; without rows decide again what an earlier build in the folder read."""
+    """Build a dataset of a list of rows, of which an earlier build finished the stages `reused`."""
     folder.mkdir(exist_ok=True)
     base = f"http://127.0.0.1:{server.server_port}"
     path = folder / "list.tsv"
@@ -86,15 +92,15 @@ def built(
         out=str(folder / out),
         work=str(folder / "work"),
         store=str(folder / "store"),
-        lists=(str(path),) if rows else (),
-        from_pages=not rows,
+        lists=(str(path),),
         columns=PairListConfig(caption_column="caption"),
         fetch=FetchConfig(contact="t@example.org", allow_addresses=(f"127.0.0.0/8:{server.server_port}",), delay=0),
         workers=0,
     )
-    manifest = build.build(config, QUIET).manifest
-    assert manifest is not None
-    return manifest
+    report = build.build(config, QUIET)
+    assert report.manifest is not None
+    assert report.reused == reused
+    return report.manifest
 
 
 def reasons(manifest: Manifest) -> Counter[str]:
@@ -126,7 +132,9 @@ def test_each_row_of_cc12m_meets_its_rule(pictures: Server, tmp_path: Path) -> N
     turned = built(pictures, tmp_path / "turned", "cc12m", CC12M[::-1], KEYS, "out")
     assert (reasons(turned), captions(tmp_path / "turned/out")) == (reasons(first), captions(tmp_path / "first"))
 
-    again = built(pictures, tmp_path, "cc12m", (), (*KEYS, "filters.conceptual.min_determiners=off"), "again")
+    again = built(
+        pictures, tmp_path, "cc12m", CC12M, (*KEYS, "filters.conceptual.min_determiners=off"), "again", ("extract",)
+    )
     assert reasons(again) == reasons(first) - Counter(("no_determiner",))
     assert captions(tmp_path / "again")["404x404.jpg"] == "brown dog park and dog walks"
 
