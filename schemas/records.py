@@ -225,6 +225,22 @@ class ImageScore:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ModelScore:
+    """The score that a model gives an image, or an image and a text; kept in the image store, one folder per model."""
+
+    VERSION: ClassVar[int] = 1
+    key: str
+    """Hash of both sha256."""
+    sha256: str
+    """SHA-256 of the image as fetched."""
+    text_sha256: str = ""
+    """SHA-256 of the text as UTF-8; empty for a score of the image alone."""
+    score: float | None = None
+    error: str | None = None
+    """Reason why there is no score: the image cannot be decoded, or the model returned no finite number."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Head:
     """The part of a page or pair that corpus-wide rules need, with the verdict so far."""
 

@@ -202,6 +202,7 @@ class Planner:
                 "shards": shards,
                 "tombstones": tombstones.read(self.config.store).digest(),
                 "out": hashlib.sha256(self.config.out.encode()).hexdigest(),
+                **({"scores": dict(self.config.score_models)} if self.config.score_models else {}),
             },
         )
 
@@ -225,7 +226,7 @@ def is_whole(dataset: str, digest: str) -> bool:
 
 def plan(config: BuildConfig) -> list[tuple[str, str]]:
     """Return each stage's name with its status: "reused", or why it runs."""
-    planner = Planner(config)
+    planner = Planner(config.identified())
     return statuses(planner, *planner.planned_pages())
 
 

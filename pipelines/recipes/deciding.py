@@ -4,10 +4,11 @@
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 from corpusloom.pipelines.filters import image_rules as image_filter
 from corpusloom.pipelines.filters import language
-from corpusloom.pipelines.filters.pairs import align_captions, columns, entries, sites
+from corpusloom.pipelines.filters.pairs import align_captions, columns, entries, sites, templates
 from corpusloom.pipelines.filters.pairs.conceptual import caption_rules as conceptual
 from corpusloom.pipelines.recipes.recipe import Recipe
 from corpusloom.pipelines.recipes.rules import text_rules
@@ -42,14 +43,16 @@ def select_rules(recipe: Recipe) -> tuple[Rule, ...]:
 def pair_rules(recipe: Recipe) -> tuple[Rule, ...]:
     """Return the rules for a pair's text; `image_rules` are those for its image."""
     filters = recipe.filters
-    caption_rules = () if filters.captions is None else align_captions.rules(filters.captions)
-    language_rules = () if filters.language is None else language.rules(filters.language)
-    entry_rules = () if filters.entries is None else entries.rules(filters.entries)
-    column_rules = () if filters.columns is None else columns.rules(filters.columns)
-    conceptual_rules = () if filters.conceptual is None else conceptual.rules(filters.conceptual)
-    site_rules = () if filters.sites is None else sites.rules(filters.sites)
-    text_only = (*caption_rules, *language_rules, *conceptual_rules, *entry_rules)
-    return _active((*column_rules, *site_rules, *text_only))
+    tables: tuple[tuple[Any, Any], ...] = (
+        (filters.columns, columns),
+        (filters.sites, sites),
+        (filters.templates, templates),
+        (filters.captions, align_captions),
+        (filters.language, language),
+        (filters.conceptual, conceptual),
+        (filters.entries, entries),
+    )
+    return _active(rule for config, module in tables if config is not None for rule in module.rules(config))
 
 
 def balance_rules(recipe: Recipe) -> tuple[Rule, ...]:

@@ -1,6 +1,6 @@
 """Image-text pairs (ALIGN and its successors): images with their alt texts, with scores and a head."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -135,6 +135,11 @@ def remake_pair(pair: Pair, recipe: Recipe) -> tuple[Pair, Head]:
     return pair, head
 
 
+def texts_of_pair(pair: Pair) -> Iterator[tuple[str, str]]:
+    """Yield the image URL of a pair with its text."""
+    yield pair.image_url, pair.text
+
+
 def _parser() -> "PageTask[PageImages]":
     from corpusloom.pipelines.extract.page_task import extract_page_images
 
@@ -158,6 +163,7 @@ PAIRS = RecordKind(
     rules=pair_rules,
     steps=pair_steps,
     sampler=_sampler,
+    texts=texts_of_pair,
     takes_lists=True,
 )
 """Pairs of an image and a text, one per image and text of an HTML page or per row of a list."""
