@@ -27,7 +27,7 @@ from corpusloom.schemas.manifest import read_manifest
 from corpusloom.schemas.records import FileEntry
 
 EXTRACT_VERSION = 19
-SELECT_VERSION = 4
+SELECT_VERSION = 5
 SHARDS_VERSION = 7
 
 

@@ -60,6 +60,17 @@ def balance_rules(recipe: Recipe) -> tuple[Rule, ...]:
     return () if recipe.filters.entries is None else _active(entries.balance_rules(recipe.filters.entries))
 
 
+def counts_hypernyms(recipe: Recipe) -> bool:
+    """Return whether a rule needs the counts of hypernyms."""
+    return bool(hypernym_rules(recipe))
+
+
+def hypernym_rules(recipe: Recipe) -> tuple[Rule, ...]:
+    """Return the rules on the counts of hypernyms over the pairs that the other rules keep."""
+    config = recipe.filters.conceptual
+    return () if config is None else _active(conceptual.frequency_rules(config))
+
+
 def image_rules(recipe: Recipe) -> tuple[Rule, ...]:
     """Return all rules for an image occurrence, those that need no fetch first."""
     return _active(image_filter.rules(recipe.filters.images))

@@ -8,22 +8,25 @@ from typing import Any
 from corpusloom.pipelines.filters.pairs.conceptual import (
     boilerplate,
     caption_rules,
+    hypernyms,
     persons,
     polarity,
     tagged_text,
     taggers,
     textblob_tagger,
+    wordnet,
 )
 from corpusloom.pipelines.filters.pairs.conceptual.boilerplate import Phrases, bundled_lines, parse_phrases
 from corpusloom.pipelines.filters.pairs.conceptual.tagged_text import tag_text
 from corpusloom.pipelines.filters.pairs.conceptual.taggers import load_tagger
+from corpusloom.pipelines.filters.pairs.conceptual.wordnet import load_wordnet
 from corpusloom.pipelines.recipes.recipe import Recipe
 from corpusloom.pipelines.recipes.word_lists import list_hashes, load_word_lists
 from corpusloom.schemas import storage
 from corpusloom.schemas.verdicts import Scores
 
 VERSION = 1
-_MODULES = (boilerplate, caption_rules, persons, polarity, tagged_text, taggers, textblob_tagger)
+_MODULES = (boilerplate, caption_rules, hypernyms, persons, polarity, tagged_text, taggers, textblob_tagger, wordnet)
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +38,8 @@ class Rewritten:
     text: str
     """The text of the dataset."""
     scores: Scores
+    hypernyms: tuple[str, ...] = ()
+    """The nouns that replaced names."""
 
 
 def rewrite(text: str, recipe: Recipe) -> Rewritten:
@@ -49,6 +54,14 @@ def rewrite(text: str, recipe: Recipe) -> Rewritten:
         text = known.cut(text)
     tagged = tag_text(text, load_tagger(config.tagger))
     scores |= caption_rules.measure_tagged(tagged, load_word_lists(recipe).bad_words)
+    if config.wordnet is not None:
+        made = hypernyms.replace_names(tagged, load_wordnet(config.wordnet))
+        scores |= {
+            "unresolved_names": float(made.unresolved),
+            "rewritten_words": float(made.words),
+            "incomplete_caption": float(made.is_incomplete),
+        }
+        return Rewritten(text, made.text or text, scores, made.hypernyms)
     return Rewritten(text, text if config.person is None else persons.mask_persons(tagged, config.person), scores)
 
 
@@ -63,7 +76,7 @@ def load_phrases(path: str | None) -> Phrases:
 
 
 def check_rewriting(recipe: Recipe) -> None:
-    """Raise ConfigError for a tagger that is not installed, InputError for phrases that cannot be read."""
+    """Raise ConfigError for a tagger or a WordNet that is not installed, InputError for phrases that cannot be read."""
     rewrite("", recipe)
 
 
@@ -79,4 +92,6 @@ def rewritten_by(recipe: Recipe) -> dict[str, Any] | None:
         "phrases": hashlib.sha256("\n".join(map(" ".join, listed)).encode()).hexdigest() if listed else None,
         "bad_words": list_hashes(load_word_lists(recipe))["bad_words"],
         "person": config.person,
+        "wordnet": None if config.wordnet is None else load_wordnet(config.wordnet).sha256,
+        "heads": config.min_hypernym_captions is not None,
     }

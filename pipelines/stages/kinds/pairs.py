@@ -12,7 +12,7 @@ from corpusloom.pipelines.filters.pairs.align_captions import CaptionConfig, tex
 from corpusloom.pipelines.filters.pairs.entries import entry_keys
 from corpusloom.pipelines.net.permissions.licenses import license_refusal
 from corpusloom.pipelines.net.permissions.opt_outs import opt_out, signals_of_headers, signals_of_html
-from corpusloom.pipelines.recipes.deciding import pair_rules
+from corpusloom.pipelines.recipes.deciding import counts_hypernyms, pair_rules
 from corpusloom.pipelines.recipes.measuring import entries_of, measure_pair
 from corpusloom.pipelines.recipes.recipe import Recipe
 from corpusloom.pipelines.recipes.rewriting import rewrite
@@ -129,7 +129,10 @@ def remake_pair(pair: Pair, recipe: Recipe) -> tuple[Pair, Head]:
         image_key=identity.image_key(pair.image_url),
         images=(pair.image_url,),
         tokens=token_keys(judged.text, captions.token_unit) if captions.counts_tokens else (),
-        entries=entry_keys(found, list_language) if is_balanced else (),
+        entries=(
+            *(entry_keys(found, list_language) if is_balanced else ()),
+            *(entry_keys(rewritten.hypernyms, "hypernym") if counts_hypernyms(recipe) else ()),
+        ),
         scores=pair.scores,
     )
     return pair, head

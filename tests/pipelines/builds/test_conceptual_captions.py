@@ -22,6 +22,7 @@ from corpusloom.schemas import tables
 from corpusloom.schemas.manifest import Manifest
 from corpusloom.schemas.records import SidecarRow
 from tests.loopback import Server, running
+from tests.pipelines.filters.pairs.conceptual.small_wordnet import write_wordnet
 from tests.pipelines.small_web import QUIET
 
 OBAMA = "Barack Obama and a brown dog in the park | Stock Photo"
@@ -43,6 +44,21 @@ CC12M = (
     ("401x1003.jpg", "A dog in the brown park", "image_aspect"),
 )
 """Image, caption, and the reason for which the pair is rejected by cc12m with words that occur at least twice."""
+CC3M = (
+    ("401x401.jpg", "Tom Hanks walks a brown dog in the park", None),
+    ("402x804.jpg", "The dog of Albert Einstein in the park", "rare_hypernym"),
+    ("403x403.jpg", "The dog of Tom Hanks in London", None),
+    ("404x404.jpg", "Tom Hanks walks a dog and a dog in May 2012", None),
+    ("405x405.jpg", "A dog in Paris", "short_rewritten_caption"),
+    ("406x406.jpg", "Tom Hanks and a brown dog", "no_preposition"),
+    ("407x407.jpg", "the brown dog in a park", "small_first_letter"),
+    ("408x408.jpg", "A Brown Dog In A Park", "too_many_capital_words"),
+    ("409x409.jpg", "A brown dog of Mister Blorks", "name_without_hypernym"),
+    ("410x410.jpg", "A dog dog dog dog dog in the park", "repeated_content_words"),
+    ("411x411.jpg", "Tom Hanks in the terrible park", "negative_caption"),
+    ("404x810.jpg", "Tom Hanks and a brown dog in the park", "image_aspect"),
+)
+"""The same for cc3m with hypernyms that at least two of the other pairs have."""
 KEYS = ("filters.captions.min_token_occurrences=2",)
 
 
@@ -147,3 +163,19 @@ def test_the_original_caption_stands_beside_the_new_one(pictures: Server, tmp_pa
     found = {body["caption"]: body["original_caption"] for body in bodies}
     assert found["<PERSON> and a brown dog in the park"] == OBAMA
     assert found["A brown dog walks in the park"] is None
+
+
+def test_each_row_of_cc3m_meets_its_rule(pictures: Server, tmp_path: Path) -> None:
+    wordnet = write_wordnet(tmp_path / "wordnet")
+    keys = ("filters.captions.min_token_occurrences=off", f"filters.conceptual.wordnet={wordnet}")
+    hypernyms = "filters.conceptual.min_hypernym_captions="
+    first = built(pictures, tmp_path, "cc3m", CC3M, (*keys, f"{hypernyms}2"), "first")
+    assert reasons(first) == Counter(reason for _, _, reason in CC3M if reason)
+    assert captions(tmp_path / "first") == {
+        "401x401.jpg": "actor walks a brown dog in the park",
+        "403x403.jpg": "The dog of actor",
+        "404x404.jpg": "actor walks dogs",
+    }
+    again = built(pictures, tmp_path, "cc3m", CC3M, (*keys, f"{hypernyms}1"), "again", ("extract",))
+    assert reasons(again) == reasons(first) - Counter(("rare_hypernym",))
+    assert captions(tmp_path / "again")["402x804.jpg"] == "The dog of physicist in the park"

@@ -25,6 +25,7 @@ from corpusloom.pipelines.store.lists.list_config import PairListConfig
 from corpusloom.schemas import config as configs
 from tests.pipelines.builds.small_corpus import SmallCorpus, small_corpus
 from tests.pipelines.filters.pairs.conceptual.capitals import Capitals
+from tests.pipelines.filters.pairs.conceptual.small_wordnet import write_wordnet
 
 ROOT = Path(__file__).parents[3]
 READ = frozenset(("read", "select", "shards"))
@@ -70,6 +71,8 @@ RESIZE = ("images.resize=32", "images.format=jpg")
 ONLY_MANIFEST = "it stands in the manifest alone"
 C4 = "filters.c4.min_sentences=1"
 PHRASES = "filters.conceptual.phrases=LIST-D"
+WORDNET = "filters.conceptual.wordnet=LIST-W"
+WHOLE = "every text is complete: test_rewriting.py"
 CAPTION = ("filters.conceptual.min_nouns=0",)
 STORED = "the scores are those of the store: stages/scores/test_clip_scores.py"
 SITES = "filters.sites.only_listed=true"
@@ -132,10 +135,16 @@ ROWS: dict[str, Row] = {
     **thresholds(
         "filters.conceptual",
         "min_unique_words min_determiners min_nouns min_prepositions max_noun_share max_repeated_words "
-        "max_capital_words min_polarity max_polarity",
+        "max_capital_words min_polarity max_polarity min_rewritten_words max_unresolved_names",
         SELECT,
         *CAPTION,
+        WORDNET,
         kind="pairs",
+    ),
+    "filters.conceptual.wordnet": Row(WORDNET.partition("=")[2], MEASURED, CAPTION, kind="pairs"),
+    "filters.conceptual.complete": Row("true", SELECT, (*CAPTION, WORDNET), kind="pairs", unseen=WHOLE),
+    "filters.conceptual.min_hypernym_captions": Row(
+        "5", MEASURED, (*CAPTION, WORDNET), kind="pairs", unseen="no text has a name: test_conceptual_captions.py"
     ),
     "filters.conceptual.capital_start": Row("true", SELECT, CAPTION, kind="pairs"),
     "filters.conceptual.max_bad_words": Row("-1", SELECT, (*CAPTION, LISTS[0]), kind="pairs"),
@@ -261,6 +270,7 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallCorpus]:
         folder = made.web.folder
         (folder / "LIST").write_text("the\nboat\n")
         (folder / "LIST-B").write_text("zebra\n")
+        write_wordnet(folder / "LIST-W")
         (folder / "LIST-D").write_text("cut start picture of\nreject end product photo\n")
         (folder / "LIST-C").write_text("localhost\n")
         facts = next(iter(sha256 for _, sha256 in sorted(_image_hashes(made).items())))

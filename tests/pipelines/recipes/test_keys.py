@@ -104,6 +104,7 @@ def test_a_threshold_is_off_where_it_is_left_out_and_a_setting_says_how(path: st
             "filters.lists.tokens",
             "filters.entries.metadata",
             "filters.conceptual.phrases",
+            "filters.conceptual.wordnet",
             "filters.scores.clip.model",
             "filters.sites.path",
         }

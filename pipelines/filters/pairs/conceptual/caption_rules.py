@@ -16,6 +16,7 @@ from corpusloom.pipelines.filters.pairs.conceptual.tagged_text import (
     Word,
 )
 from corpusloom.schemas.config import threshold
+from corpusloom.schemas.errors import ConfigError
 from corpusloom.schemas.verdicts import Above, Below, Rule, Scores, at_least, at_most
 
 VERSION = 1
@@ -57,6 +58,23 @@ class ConceptualConfig:
     """Words of `filters.lists.bad_words`, at most (CC3M §3.1.2: 0); not measured without that list."""
     person: str | None = threshold(measured=True)
     """Text that replaces the name of each person (CC12M §2.2: <PERSON>)."""
+    wordnet: str | None = None
+    """Folder of WordNet's files, such as /usr/share/wordnet of Debian's wordnet-base. With it names become hypernyms,
+    and dates, numbers and names before nouns are dropped (CC3M §3.1.4); without it they stay."""
+    min_rewritten_words: int | Above | None = threshold()
+    """Words of a caption without names, at least (CC3M §3.1.4: too short captions are dropped; no value)."""
+    max_unresolved_names: int | Below | None = threshold()
+    """Names of a caption without a hypernym, at most (ours)."""
+    complete: bool = threshold(False)
+    """Reject captions that without names have no noun, or end in an article, a preposition or a conjunction (ours)."""
+    min_hypernym_captions: int | Above | None = threshold(measured=True)
+    """Captions, of those that the other rules keep, that have the caption's rarest hypernym, at least (CC3M §3.1.4:
+    more than 100)."""
+
+    def __post_init__(self) -> None:
+        if self.person is not None and self.wordnet is not None:
+            remedy = "leave out one of them"
+            raise ConfigError("filters.conceptual has person and wordnet, which both replace names", remedy=remedy)
 
 
 def measure_tagged(tagged: TaggedText, bad_words: Collection[str] | None = None) -> Scores:
@@ -107,4 +125,12 @@ def rules(config: ConceptualConfig) -> tuple[Rule, ...]:
         at_least("negative_caption", "polarity", config.min_polarity),
         at_most("positive_caption", "polarity", config.max_polarity),
         at_most("bad_words", "bad_words", config.max_bad_words),
+        at_most("name_without_hypernym", "unresolved_names", config.max_unresolved_names),
+        at_least("short_rewritten_caption", "rewritten_words", config.min_rewritten_words),
+        at_most("incomplete_caption", "incomplete_caption", 0 if config.complete else None),
     )
+
+
+def frequency_rules(config: ConceptualConfig) -> tuple[Rule, ...]:
+    """Return the rule on the counts of hypernyms, which are counted over the pairs kept so far."""
+    return (at_least("rare_hypernym", "entry_count", config.min_hypernym_captions),)
