@@ -148,7 +148,7 @@ class BuildFlags(BuildOptions):
                 raise ConfigError(
                     "regions are one stage", where=f"loom {command or until}", remedy="use loom build regions"
                 )
-            return self._run_regions()
+            return self._run_regions(recipe)
         made = kind_of(recipe).command
         if command is not None and command != made:
             raise ConfigError(f"{recipe.name} makes {made}", where=f"loom {command}", remedy=f"use loom {made}")
@@ -201,14 +201,15 @@ class BuildFlags(BuildOptions):
             refuse_nothing(summary.stages, self.out, recipe)
         return 0
 
-    def _run_regions(self) -> int:
+    def _run_regions(self, recipe: "Recipe") -> int:
         from corpusloom.pipelines.builds.derived import regions
 
         if self.from_dataset is None:
             raise ConfigError(
                 "regions are made from a dataset of pairs", where="loom build", remedy="name it with --from"
             )
-        extras.require("train", extras.DETECTOR, "loom build regions")
+        if not recipe.regions.tsv:
+            extras.require("train", extras.DETECTOR, "loom build regions")
         if self.warcs:
             raise ConfigError("regions are made --from a dataset, not from WARCs", remedy="leave out --warc")
         self._check_profile()
@@ -218,6 +219,7 @@ class BuildFlags(BuildOptions):
             self.work_folder,
             self.output.reporter(),
             store=self.store_folder,
+            settings=recipe.regions,
             limit=self.limit,
             profile=self.profile,
         )

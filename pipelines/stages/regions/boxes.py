@@ -44,12 +44,15 @@ def overlap(box: np.ndarray, others: np.ndarray) -> np.ndarray:
     return np.asarray(common / np.maximum(areas - common, 1e-6))
 
 
-def propose_boxes(rgb: np.ndarray) -> np.ndarray:
-    """Return 10 to 36 boxes of an image, float32 (n, 4) in pixels: the grid, then colour regions with less overlap."""
+def propose_boxes(rgb: np.ndarray, max_boxes: int = MAX_BOXES) -> np.ndarray:
+    """Return 10 to 36 boxes of an image, float32 (n, 4) in pixels: the grid, then colour regions with less overlap.
+
+    With `max_boxes` below 10 the last boxes of the grid are left out.
+    """
     height, width = rgb.shape[:2]
-    kept = list(grid_boxes(width, height))
+    kept = list(grid_boxes(width, height))[:max_boxes]
     for box in colour_boxes(rgb):
-        if len(kept) >= MAX_BOXES:
+        if len(kept) >= max_boxes:
             break
         if (overlap(box, np.array(kept)) < _NMS_IOU).all():
             kept.append(box)

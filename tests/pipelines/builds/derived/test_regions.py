@@ -14,7 +14,7 @@ from corpusloom.pipelines.builds.config import BuildReport
 from corpusloom.pipelines.builds.derived import regions
 from corpusloom.pipelines.datasets.verify import verify
 from corpusloom.pipelines.models.identity import ModelIdentity
-from corpusloom.pipelines.stages.regions import make_regions
+from corpusloom.pipelines.stages.regions import make_regions, sources
 from corpusloom.pipelines.stages.regions.outputs import DetectorOutputs
 from corpusloom.pipelines.store import lineage
 from corpusloom.pipelines.store.dataset.shard_files import ShardReport
@@ -38,15 +38,16 @@ class Constant:
     def __call__(
         self, images: Sequence[np.ndarray], boxes: Sequence[np.ndarray]
     ) -> list[tuple[np.ndarray, np.ndarray]]:
-        return [(np.full((len(box), 4), self.value, np.float16), np.ones((len(box), 2), np.float16)) for box in boxes]
+        return [
+            (np.full((len(box), 4), self.value, np.float16), np.full((len(box), 2), 0.5, np.float16)) for box in boxes
+        ]
 
 
 @pytest.fixture(scope="module", autouse=True)
 def detector() -> Iterator[None]:
     """Replace the detector."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in (regions, make_regions):
-            patch.setattr(module, "EfficientNetDetector", Constant)
+        patch.setattr(sources, "EfficientNetDetector", Constant)
         yield
 
 
