@@ -16,6 +16,18 @@ def best_boxes(scores: np.ndarray, settings: RegionSettings) -> np.ndarray:
     return order[: min(max(enough, settings.min_boxes), settings.max_boxes)]
 
 
+def best_apart(boxes: np.ndarray, scores: np.ndarray, settings: RegionSettings) -> np.ndarray:
+    """Return the places of the boxes (n, 4) to keep, as `best_boxes` of those that overlap no better one.
+
+    If these are fewer than `min_boxes`, the best of the others follow.
+    """
+    apart = without_overlaps(boxes, scores, settings.max_overlap)
+    kept = apart[best_boxes(scores[apart], settings)]
+    others = np.setdiff1d(np.arange(len(scores)), apart)
+    more = max(settings.min_boxes - len(kept), 0)
+    return np.concatenate([kept, others[np.argsort(-scores[others], kind="stable")][:more]])
+
+
 def without_overlaps(boxes: np.ndarray, scores: np.ndarray, max_overlap: float) -> np.ndarray:
     """Return the places of the boxes (n, 4) that overlap no better one by a larger IoU, the best first (greedy)."""
     kept: list[int] = []

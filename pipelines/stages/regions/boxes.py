@@ -26,11 +26,11 @@ def colour_boxes(rgb: np.ndarray) -> np.ndarray:
     small = cv2.resize(rgb, (max(1, round(width * scale)), max(1, round(height * scale))), interpolation=cv2.INTER_AREA)
     small = cv2.medianBlur(small, 5)
     codes = (small.astype(np.int32) * _LEVELS // 256) @ np.array([_LEVELS**2, _LEVELS, 1])
-    found = []
-    for code in np.unique(codes):
+    area, found = codes.size, []
+    present, pixels = np.unique(codes, return_counts=True)
+    for code in present[pixels >= _MIN_AREA * area]:
         count, _, stats, _ = cv2.connectedComponentsWithStats((codes == code).astype(np.uint8), connectivity=4)
         found += [tuple(int(value) for value in stats[label]) for label in range(1, count)]
-    area = small.shape[0] * small.shape[1]
     kept = sorted((row for row in found if row[4] >= _MIN_AREA * area), key=lambda row: (-row[4], row))
     boxes = np.array([(x, y, x + w, y + h) for x, y, w, h, _ in kept], np.float32).reshape(-1, 4) / scale
     return np.minimum(boxes, np.array([width, height, width, height], np.float32))

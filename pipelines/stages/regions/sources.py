@@ -6,9 +6,11 @@ from dataclasses import dataclass, fields
 from typing import Protocol
 
 from corpusloom.pipelines.models.detector import EfficientNetDetector
+from corpusloom.pipelines.models.query_detector import QueryDetector
 from corpusloom.pipelines.recipes.region_settings import OFFLINE, RegionSettings
 from corpusloom.pipelines.stages.regions.grid import GridRegions
 from corpusloom.pipelines.stages.regions.pairs_of_shard import ReadPair
+from corpusloom.pipelines.stages.regions.queries import QueryRegions
 from corpusloom.pipelines.stages.regions.tsv.source import TsvRegions
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.schemas.records import DetectorOutput, FileEntry
@@ -42,7 +44,9 @@ def identify(settings: RegionSettings, files: tuple[FileEntry, ...] = ()) -> Sou
     elif settings.detector == OFFLINE:
         label = EfficientNetDetector().identity.label
     else:
-        raise ConfigError(f"regions.detector is {settings.detector!r}", remedy=f"known: {OFFLINE}")
+        detector = QueryDetector(settings.detector)
+        detector.check()
+        label = detector.identity.label
     return SourceIdentity(settings=settings, label=_with_boxes(label, settings), files=files)
 
 
@@ -71,4 +75,6 @@ def open_source(identity: SourceIdentity, index: str) -> RegionSource:
     """Return the source; `index` is the folder of the indexes of its TSVs. A model is loaded on first use."""
     if identity.files:
         return TsvRegions(identity.settings, identity.files, index)
+    if identity.settings.detector != OFFLINE:
+        return QueryRegions(QueryDetector(identity.settings.detector), identity.settings)
     return GridRegions(EfficientNetDetector(), identity.settings.max_boxes)
