@@ -21,7 +21,7 @@ from corpusloom.pipelines.filters.pairs.conceptual.tagged_text import (
     Word,
 )
 from corpusloom.pipelines.filters.pairs.conceptual.textblob_tagger import load_english
-from corpusloom.pipelines.filters.pairs.conceptual.wordnet import WordNet
+from corpusloom.pipelines.filters.pairs.conceptual.wordnet import WordNetNouns
 
 VERSION = 1
 UNITS = frozenset(
@@ -88,7 +88,7 @@ class Hypernymised:
     """Whether the text has no noun, or ends in an article, a preposition or a conjunction."""
 
 
-def replace_names(tagged: TaggedText, wordnet: WordNet) -> Hypernymised:
+def replace_names(tagged: TaggedText, wordnet: WordNetNouns) -> Hypernymised:
     """Return a caption with hypernyms in place of names."""
     words = [_plain(word, place, wordnet) for place, word in enumerate(tagged.words)]
     dropped = _dates(words) | _places(words)
@@ -102,7 +102,7 @@ def replace_names(tagged: TaggedText, wordnet: WordNet) -> Hypernymised:
     return Hypernymised(text, hypernyms, unresolved, len(spoken), incomplete)
 
 
-def _plain(word: Word, place: int, wordnet: WordNet) -> Word:
+def _plain(word: Word, place: int, wordnet: WordNetNouns) -> Word:
     """Return a first word that is only in capitals because it is the first as a common noun."""
     if place == 0 and word.tag in PROPER_NOUNS and not word.entity and wordnet.is_noun(word.text):
         return replace(word, tag="NN")
@@ -193,7 +193,7 @@ def _is_name(word: Word) -> bool:
     return (word.tag in PROPER_NOUNS or word.entity in KINDS) and not word.is_mark
 
 
-def _pieces(words: Sequence[Word], dropped: set[int], wordnet: WordNet) -> tuple[list[_Piece], int]:
+def _pieces(words: Sequence[Word], dropped: set[int], wordnet: WordNetNouns) -> tuple[list[_Piece], int]:
     """Return the words that remain with names replaced, and the number of names without a hypernym."""
     pieces: list[_Piece] = []
     unresolved, end, place = 0, -1, 0
@@ -221,7 +221,7 @@ def _continues(word: Word, first: Word) -> bool:
     return _is_name(word) and word.entity == first.entity
 
 
-def _hypernym(run: Sequence[Word], wordnet: WordNet) -> str | None:
+def _hypernym(run: Sequence[Word], wordnet: WordNetNouns) -> str | None:
     """Return the hypernym of a name by WordNet, else by its kind."""
     return wordnet.hypernym(" ".join(word.text for word in run)) or KINDS.get(run[0].entity)
 

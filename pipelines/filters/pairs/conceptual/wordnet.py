@@ -13,7 +13,7 @@ _INSTANCE = "@i"
 _READING = threading.Lock()
 
 
-class WordNet:
+class WordNetNouns:
     """The nouns of a WordNet, held in memory (20 MB)."""
 
     def __init__(self, folder: str) -> None:
@@ -51,12 +51,12 @@ class WordNet:
         return any(_INSTANCE not in fields for fields in self._senses(word))
 
 
-def load_wordnet(folder: str) -> WordNet:
+def load_wordnet(folder: str) -> WordNetNouns:
     """Return the WordNet of a folder, read once per process."""
     with _READING:
         return _load(folder)
 
 
 @lru_cache(maxsize=2)
-def _load(folder: str) -> WordNet:
-    return WordNet(folder)
+def _load(folder: str) -> WordNetNouns:
+    return WordNetNouns(folder)

@@ -8,18 +8,18 @@ import pytest
 from corpusloom.pipelines.filters.pairs.conceptual.hypernyms import Hypernymised, replace_names
 from corpusloom.pipelines.filters.pairs.conceptual.tagged_text import tag_text
 from corpusloom.pipelines.filters.pairs.conceptual.taggers import load_tagger
-from corpusloom.pipelines.filters.pairs.conceptual.wordnet import WordNet
+from corpusloom.pipelines.filters.pairs.conceptual.wordnet import WordNetNouns
 from tests.pipelines.filters.pairs.conceptual.small_wordnet import write_wordnet
 
 
 @pytest.fixture(scope="module")
-def wordnet(tmp_path_factory: pytest.TempPathFactory) -> WordNet:
+def wordnet(tmp_path_factory: pytest.TempPathFactory) -> WordNetNouns:
     """Return a small WordNet."""
     folder: Path = write_wordnet(tmp_path_factory.mktemp("wordnet"))
-    return WordNet(str(folder))
+    return WordNetNouns(str(folder))
 
 
-def made(text: str, wordnet: WordNet) -> Hypernymised:
+def made(text: str, wordnet: WordNetNouns) -> Hypernymised:
     return replace_names(tag_text(text, load_tagger("textblob")), wordnet)
 
 
@@ -54,7 +54,7 @@ def made(text: str, wordnet: WordNet) -> Hypernymised:
         ("", ""),
     ],
 )
-def test_names_dates_and_numbers_go(text: str, expected: str, wordnet: WordNet) -> None:
+def test_names_dates_and_numbers_go(text: str, expected: str, wordnet: WordNetNouns) -> None:
     assert made(text, wordnet).text == expected
 
 
@@ -71,7 +71,7 @@ def test_names_dates_and_numbers_go(text: str, expected: str, wordnet: WordNet) 
     ],
 )
 def test_hypernyms_names_and_words_are_counted(
-    text: str, hypernyms: tuple[str, ...], unresolved: int, words: int, incomplete: bool, wordnet: WordNet
+    text: str, hypernyms: tuple[str, ...], unresolved: int, words: int, incomplete: bool, wordnet: WordNetNouns
 ) -> None:
     found = made(text, wordnet)
     assert (found.hypernyms, found.unresolved, found.words, found.is_incomplete) == (
@@ -80,7 +80,7 @@ def test_hypernyms_names_and_words_are_counted(
 
 
 @pytest.mark.parametrize("piece", ["a ", "Paris ", "May ", "in Paris, ", "1 ", "and ", ", ", "dog and ", "2012, "])
-def test_hostile_texts_take_time_in_proportion(piece: str, wordnet: WordNet) -> None:
+def test_hostile_texts_take_time_in_proportion(piece: str, wordnet: WordNetNouns) -> None:
     start = time.process_time()
     made(piece * (20_000 // len(piece)), wordnet)
     assert time.process_time() - start < 3.0

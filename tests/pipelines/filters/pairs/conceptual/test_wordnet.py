@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from corpusloom.pipelines.filters.pairs.conceptual.wordnet import WordNet, load_wordnet
+from corpusloom.pipelines.filters.pairs.conceptual.wordnet import WordNetNouns, load_wordnet
 from corpusloom.schemas.errors import ConfigError
 from tests.pipelines.filters.pairs.conceptual.small_wordnet import write_wordnet
 
@@ -24,12 +24,12 @@ from tests.pipelines.filters.pairs.conceptual.small_wordnet import write_wordnet
     ],
 )
 def test_a_name_has_the_first_word_of_its_hypernym(tmp_path: Path, name: str, hypernym: str | None) -> None:
-    assert WordNet(str(write_wordnet(tmp_path))).hypernym(name) == hypernym
+    assert WordNetNouns(str(write_wordnet(tmp_path))).hypernym(name) == hypernym
 
 
 @pytest.mark.parametrize(("word", "noun"), [("Stock", True), ("paris", True), ("London", False), ("blorks", False)])
 def test_a_noun_has_a_sense_that_is_no_name(tmp_path: Path, word: str, noun: bool) -> None:
-    assert WordNet(str(write_wordnet(tmp_path))).is_noun(word) is noun
+    assert WordNetNouns(str(write_wordnet(tmp_path))).is_noun(word) is noun
 
 
 def test_files_are_read_once_and_their_hash_is_known(tmp_path: Path) -> None:
@@ -37,7 +37,7 @@ def test_files_are_read_once_and_their_hash_is_known(tmp_path: Path) -> None:
     assert load_wordnet(folder) is load_wordnet(folder)
     before = load_wordnet(folder).sha256
     (tmp_path / "data.noun").write_text("other")
-    assert (len(before), WordNet(folder).sha256 == before) == (64, False)
+    assert (len(before), WordNetNouns(folder).sha256 == before) == (64, False)
 
 
 def test_a_folder_without_the_files_is_refused_with_the_package_to_install(tmp_path: Path) -> None:
