@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING
 
 from corpusloom.pipelines.extract.caption_cleaning import CleanCaption, clean_caption
 from corpusloom.pipelines.extract.reading.licenses import of_headers as license_of_headers
-from corpusloom.pipelines.filters.language import measure_language
+from corpusloom.pipelines.filters.language import measure_language, measure_short_language
 from corpusloom.pipelines.filters.pairs.align_captions import CaptionConfig, text_key, token_keys
 from corpusloom.pipelines.filters.pairs.entries import entry_keys
 from corpusloom.pipelines.net.permissions.licenses import license_refusal
 from corpusloom.pipelines.net.permissions.opt_outs import opt_out, signals_of_headers, signals_of_html
 from corpusloom.pipelines.recipes.deciding import counts_hypernyms, pair_rules
 from corpusloom.pipelines.recipes.measuring import entries_of, measure_pair
-from corpusloom.pipelines.recipes.recipe import Recipe
+from corpusloom.pipelines.recipes.recipe import Candidates, Recipe
 from corpusloom.pipelines.recipes.rewriting import rewrite
+from corpusloom.pipelines.stages.image_columns import wanted_hash
 from corpusloom.pipelines.stages.kinds.record_kind import MakeSample, RecordAndHead, RecordKind, record_key
 from corpusloom.pipelines.stages.select.steps import pair_steps
 from corpusloom.pipelines.store.ledger import Ledger
@@ -27,6 +28,9 @@ from corpusloom.schemas.verdicts import Rejected
 if TYPE_CHECKING:  # imported slowly, and needed only where HTML is parsed
     from corpusloom.pipelines.extract.alt_texts import PageImages
     from corpusloom.pipelines.extract.page_task import PageTask
+
+NO_TEXT = CleanCaption("")
+"""Text of an image that a recipe keeps without one."""
 
 
 def make_pairs(
@@ -50,27 +54,37 @@ def make_pairs(
         return refused
     made: dict[str, tuple[Pair, Head]] = {}
     parent = record_key(warc_page)
+    page_language = measure_language(found.sample)[0] if _judges_by_page(recipe) and found.sample else None
     for image in found.images:
-        for source, cleaned in texts_of(image, recipe.candidates.texts, found.title):
+        for source, cleaned in texts_of(image, found, recipe.candidates):
             if cleaned.reason is not None:
                 key = identity.pair_key(image.url, source)
                 ledger.record(Rejected(cleaned.reason), unit="pair", key=key, parent=parent, url=image.url)
                 continue
-            pair, head = make_pair(image.url, cleaned, source, parent, warc_page.url, recipe, license_name)
+            pair, head = make_pair(
+                image.url, cleaned, source, parent, warc_page.url, recipe, license_name, page_language=page_language
+            )
             made.setdefault(pair.key, (pair, head))
     return list(made.values())
 
 
-def texts_of(image: ImageRef, sources: Sequence[str], page_title: str | None) -> list[tuple[str, CleanCaption]]:
-    """Return (source, cleaned text) of each source for which an image has a text, in the order of `sources`."""
+def texts_of(image: ImageRef, page: "PageImages", candidates: Candidates) -> list[tuple[str, CleanCaption]]:
+    """Return (source, cleaned text) of each source for which an image has a text, in the order of `candidates.texts`.
+
+    If no text is needed and none is left after cleaning, the last is an empty one of no source.
+    """
     texts = {
         "alt_text": image.alt_text,
         "caption": image.caption,
         "title": image.title,
-        "page_title": page_title,
+        "image_title": image.image_title,
+        "surrounding": page.surroundings.get(image.url),
+        "page_title": page.title,
     }
-    found = [(source, clean_caption(texts[source])) for source in sources]
-    return [(source, cleaned) for source, cleaned in found if cleaned.reason != "no_caption"]
+    found = [(source, clean_caption(texts[source])) for source in candidates.texts]
+    told = [(source, cleaned) for source, cleaned in found if cleaned.reason != "no_caption"]
+    has_text = candidates.need_text or any(cleaned.text for _, cleaned in told)
+    return told if has_text else [*told, ("", NO_TEXT)]
 
 
 def make_pair(
@@ -82,15 +96,19 @@ def make_pair(
     recipe: Recipe,
     license_name: str | None = None,
     columns: Mapping[str, str] = MappingProxyType({}),
+    page_language: str | None = None,
 ) -> tuple[Pair, Head]:
     """Return the pair of an image URL and a text with its scores, and its head.
 
-    The licence is that of the page; `columns` are further ones of the row of a list.
+    The licence and `page_language` are those of the page; `columns` are further ones of the row of a list. A hash among
+    them that the image must have is part of the key: of two rows that differ in it, one is right.
     """
+    key, digest = identity.pair_key(image_url, cleaned.text), wanted_hash(columns, recipe.images)
     pair = Pair(
-        key=identity.pair_key(image_url, cleaned.text),
+        key=key if digest is None else identity.make_key("pair", key, digest),
         parent=parent,
         page_url=page_url,
+        page_language=page_language,
         image_url=image_url,
         text=cleaned.text,
         text_source=source,
@@ -108,9 +126,10 @@ def remake_pair(pair: Pair, recipe: Recipe) -> tuple[Pair, Head]:
     """
     source = pair.original or pair.text
     rewritten = rewrite(source, recipe)
-    language, score = measure_language(rewritten.measured)
-    judged = replace(pair, text=rewritten.measured, language=language, scores={"language_score": score})
-    found, list_language = entries_of(judged.text, language, recipe)
+    text, by_page = rewritten.measured, _judges_by_page(recipe)
+    language, score = measure_short_language(text, pair.page_language) if by_page else measure_language(text)
+    judged = replace(pair, text=text, language=language, scores={"language_score": score})
+    found, list_language = entries_of(text, language, recipe)
     pair = replace(
         judged,
         text=rewritten.text,
@@ -138,15 +157,21 @@ def remake_pair(pair: Pair, recipe: Recipe) -> tuple[Pair, Head]:
     return pair, head
 
 
+def _judges_by_page(recipe: Recipe) -> bool:
+    return recipe.filters.language is not None and recipe.filters.language.short_texts == "page"
+
+
 def texts_of_pair(pair: Pair, _: Recipe) -> Iterator[tuple[str, Sequence[str]]]:
     """Yield the image URL of a pair with its text."""
     yield pair.image_url, (pair.text,)
 
 
-def _parser() -> "PageTask[PageImages]":
-    from corpusloom.pipelines.extract.page_task import extract_page_images
+def _parser(recipe: Recipe) -> "PageTask[PageImages]":
+    from corpusloom.pipelines.extract import page_task
 
-    return extract_page_images
+    if "surrounding" in recipe.candidates.texts:
+        return page_task.extract_page_images_with_surroundings
+    return page_task.extract_page_images
 
 
 def _sampler() -> MakeSample[Pair]:

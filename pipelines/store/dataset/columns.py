@@ -18,7 +18,7 @@ JsonType: TypeAlias = "str | list[JsonType] | dict[str, JsonType]"
 PAIR: dict[str, JsonType] = {
     **dict.fromkeys(("key", "url", "page_url", "caption", "original_caption", "text_source"), "string"),
     **dict.fromkeys(("status", "error_message"), "string"),
-    **dict.fromkeys(("width", "height", "original_width", "original_height"), "int64"),
+    **dict.fromkeys(("width", "height", "original_width", "original_height", "blurred_faces"), "int64"),
     "sha256": "string",
     "columns": "string",
 }

@@ -84,11 +84,13 @@ ROWS: dict[str, Row] = {
     "kind": Row("pairs", BOTH, unseen="another kind has other records"),
     "description": Row("other", SHARDS, unseen=ONLY_MANIFEST),
     "candidates.texts": Row('["alt_text", "page_title"]', READ, kind="pairs"),
+    "candidates.need_text": Row("false", READ, kind="pairs"),
     "filters.order": Row(
         '["quality"]', SELECT, ("filters.quality.min_words=1000000", "filters.language.min_score=2.0")
     ),
     "filters.language.languages": Row('["xx"]', MEASURED),
     "filters.language.min_score": Row("2.0", SELECT),
+    "filters.language.short_texts": Row("page", BOTH, kind="pairs"),
     "filters.language.drop_foreign_blocks": Row("true", BOTH, ('filters.language.languages=["en"]',)),
     **thresholds("filters.explicit", "max_share max_words", SELECT, *LISTS),
     "filters.quality.count_punctuation": Row("true", MEASURED, ("filters.quality.min_alphabetic_words=0.9",)),
@@ -201,6 +203,8 @@ ROWS: dict[str, Row] = {
     "images.resize": Row("32", SHARDS),
     "images.resize_mode": Row("border", SHARDS, RESIZE),
     "images.resize_only_if_bigger": Row("true", SHARDS, ("images.resize=500",)),
+    "images.verify_hash": Row("md5", BOTH, kind="pairs", unseen="it is for lists: test_list_pairs.py"),
+    "images.face_boxes": Row("faces", BOTH, kind="pairs", unseen="it is for lists: test_list_pairs.py"),
     "images.quality": Row("10", SHARDS, RESIZE),
     "honour.signals": Row("[]", READ),
     "honour.agents": Row('["CCBot"]', SHARDS, unseen="it is obeyed while images are fetched: test_host_files.py"),
