@@ -77,7 +77,9 @@ ROWS: dict[str, Row] = {
     "kind": Row("pairs", BOTH, unseen="another kind has other records"),
     "description": Row("other", SHARDS, unseen=ONLY_MANIFEST),
     "candidates.texts": Row('["alt_text", "page_title"]', READ, kind="pairs"),
-    "candidates.need_text": Row("false", READ, kind="pairs"),
+    "candidates.need_text": Row(
+        "false", READ, kind="pairs", unseen="every image of the small web has an alt text: stages/kinds/test_pairs.py"
+    ),
     "filters.order": Row(
         '["quality"]', SELECT, ("filters.quality.min_words=1000000", "filters.language.min_score=2.0")
     ),
