@@ -7,11 +7,12 @@ from typing import Any
 
 from corpusloom.pipelines.builds.config import BuildConfig
 from corpusloom.pipelines.builds.stage_pipelines import BuildPipeline, StagePipelines
+from corpusloom.pipelines.engine import extras
 from corpusloom.pipelines.engine.runners import Profile, make_pipeline
 from corpusloom.pipelines.net.config import FetchConfig
 from corpusloom.pipelines.recipes.recipe import Recipe
 from corpusloom.pipelines.stages.extract.input_fragments import InputFile
-from corpusloom.pipelines.stages.kinds.registry import is_derived
+from corpusloom.pipelines.stages.kinds.registry import CLIPS, is_derived
 from corpusloom.pipelines.stages.regions import make_regions
 from corpusloom.pipelines.store.images.frontier import FrontierLane
 from corpusloom.pipelines.store.tombstones import Tombstones
@@ -34,7 +35,7 @@ class Graph:
 def placeholder_pipelines(recipe: Recipe, folder: str) -> Iterator[tuple[str, BuildPipeline]]:
     """Yield each stage's name with the function that builds its pipeline, over placeholders for its inputs."""
     if is_derived(recipe):
-        yield from _regions(folder)
+        yield from _clips(recipe, folder) if recipe.kind == CLIPS else _regions(folder)
         return
     config = BuildConfig(
         recipe=recipe,
@@ -61,6 +62,17 @@ def _regions(folder: str) -> Iterator[tuple[str, BuildPipeline]]:
     shard = ShardEntry(index=0, tar=file, sidecar=file, stats=file, samples=0)
     yield "detect", partial(make_regions.build, work=make_regions.Detect(config), shards=(shard,))
     yield "regions", partial(make_regions.build, work=make_regions.WriteRegions(config), shards=(shard,))
+
+
+def _clips(recipe: Recipe, folder: str) -> Iterator[tuple[str, BuildPipeline]]:
+    extras.require("video", extras.VIDEO, "loom build --dry-run")
+    from corpusloom.pipelines.builds.derived.clips import cut_config
+    from corpusloom.pipelines.stages.clips import make_clips
+
+    config = make_clips.ClipsConfig(folder=folder, dataset=folder, cut=cut_config(recipe, folder, None))
+    batch, shard = make_clips.VideoBatch(()), make_clips.ShardOfClips(0, 1, ())
+    yield "clips", partial(make_clips.build, work=make_clips.CutVideos(config), units=(batch,))
+    yield "shards", partial(make_clips.build, work=make_clips.WriteClips(config), units=(shard,))
 
 
 def dry_run(recipe: Recipe, folder: str, profile: Profile) -> list[Graph]:

@@ -42,6 +42,7 @@ from corpusloom.schemas.verdicts import Rule
 
 Config = TypeVar("Config")
 PAIRS = ("pairs",)
+CLIPS = ("clips",)
 WEB = ("interleaved", "pairs")
 """Kinds of recipe whose input is web pages; regions are built from a dataset of pairs."""
 
