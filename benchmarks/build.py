@@ -34,7 +34,7 @@ from corpusloom.pipelines.extract.extractor import extract
 from corpusloom.pipelines.extract.reading.types import ExtractConfig
 from corpusloom.pipelines.recipes.recipe import load_recipe
 from corpusloom.pipelines.stages.extract import extract as warcs
-from corpusloom.pipelines.stages.extract.input_fragments import ROW_GROUP_ROWS, InputFile
+from corpusloom.pipelines.stages.extract.input_fragments import ROW_GROUP_ROWS, STAGE, InputFile
 from corpusloom.pipelines.stages.kinds import pages
 from corpusloom.pipelines.stages.select import memory_estimate as estimates
 from corpusloom.pipelines.stages.select.decisions import count_decisions, decision_rows, frequent_urls
@@ -43,6 +43,7 @@ from corpusloom.pipelines.store.dataset.folder import TABLES, write_rows
 from corpusloom.pipelines.store.dataset.samples import UnwrittenSample
 from corpusloom.pipelines.store.dataset.shard_files import write_shard_files
 from corpusloom.pipelines.store.fragments import FRAGMENT_ROWS
+from corpusloom.pipelines.store.ledger import Ledger
 from corpusloom.pipelines.store.partitions import scratch_folder
 from corpusloom.pipelines.store.stages import Stage
 from corpusloom.pipelines.store.warc.reading import read_warc
@@ -116,7 +117,7 @@ def bare(web: SmallWeb, copies: int) -> None:
             if isinstance(page, HtmlResponse):
                 parsed = extract(page.body, page.url, content_type=page.content_type, config=config)
                 if not isinstance(parsed, Rejected | Dead):
-                    pages.make_page(page, parsed, recipe)
+                    pages.make_page(page, parsed, recipe, Ledger(STAGE))
 
 
 def overhead(web: SmallWeb, number: int, copies: int) -> dict[str, Any]:

@@ -29,7 +29,9 @@ from corpusloom.pipelines.extract.extractor import extract
 from corpusloom.pipelines.extract.reading.types import Extracted
 from corpusloom.pipelines.net.config import FetchConfig
 from corpusloom.pipelines.recipes.recipe import load_recipe
+from corpusloom.pipelines.stages.extract.input_fragments import STAGE
 from corpusloom.pipelines.stages.kinds.pages import make_page
+from corpusloom.pipelines.store.ledger import Ledger
 from corpusloom.pipelines.store.warc.reading import read_warc
 from corpusloom.pipelines.store.warc.responses import HtmlResponse
 
@@ -72,7 +74,7 @@ def parts(path: Path) -> float:
         if isinstance(record, HtmlResponse):
             found = extract(record.body, record.url, content_type=record.content_type)
             if isinstance(found, Extracted):
-                make_page(record, found, recipe)
+                make_page(record, found, recipe, Ledger(STAGE))
     return time.process_time() - start
 
 

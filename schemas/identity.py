@@ -32,12 +32,18 @@ def page_key(url: str) -> str:
 
 def image_key(url: str) -> str:
     """Return the key of an image URL. The query is kept unchanged, since image servers identify the picture by it."""
-    return make_key("image", _identity(canonical_url(url, keep_query=True)))
+    return make_key("image", _image_identity(url))
 
 
 def pair_key(image_url: str, text: str) -> str:
     """Return the key of a pair, from the identity of its image URL and its text in NFC."""
-    return make_key("pair", _identity(canonical_url(image_url, keep_query=True)), unicodedata.normalize("NFC", text))
+    return make_key("pair", _image_identity(image_url), unicodedata.normalize("NFC", text))
+
+
+@lru_cache(8)
+def _image_identity(url: str) -> str:
+    """Return the identity of an image URL; those of one page are asked for in turn, each by several keys."""
+    return _identity(canonical_url(url, keep_query=True))
 
 
 def _identity(canonical: str) -> str:

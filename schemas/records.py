@@ -81,7 +81,7 @@ class Pair:
     text_source: str
     """Source of the text: alt_text, caption, title or page_title; caption for a row of a list."""
     cleaned: tuple[str, ...] = ()
-    """Kinds of text that were removed: html_tags, html_entities, control_characters."""
+    """Kinds of text that were removed or repaired: html_tags, html_entities, mojibake, control_characters."""
     columns: dict[str, str] = field(default_factory=dict)
     """Further columns of the list that the pair is from: name -> value as text."""
     language: str | None = None
@@ -229,6 +229,22 @@ class ImageScore:
     model: str
     score: float | None = None
     """The score; None for an image that cannot be decoded."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ModelScore:
+    """The score that a model gives an image, or an image and a text; kept in the image store, one folder per model."""
+
+    VERSION: ClassVar[int] = 1
+    key: str
+    """Hash of both sha256."""
+    sha256: str
+    """SHA-256 of the image as fetched."""
+    text_sha256: str = ""
+    """SHA-256 of the text as UTF-8; empty for a score of the image alone."""
+    score: float | None = None
+    error: str | None = None
+    """Reason why there is no score: the image cannot be decoded, or the model returned no finite number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Part = Literal["matching"]
+Part = Literal["align", "matching", "balance", "memory"]
 """Parts to measure; each is a module of this folder."""
-PARTS: tuple[Part, ...] = ("matching",)
+PARTS: tuple[Part, ...] = ("align", "matching", "balance", "memory")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

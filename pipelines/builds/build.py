@@ -36,6 +36,7 @@ def build(config: BuildConfig, reporter: Reporter, *, until: Until = "shards", a
       alone: Run only that stage; InputError if a stage before it is not finished.
     """
     check_files(config)
+    config = config.identified() if until != "select" else config
     if until != "select" and not alone:
         check_images(config)
     planner = Planner(config)
@@ -63,11 +64,13 @@ def _run(stages: Stages, extract: Stage, inputs: list[FileEntry], until: Until) 
         return stages.report(None, counts)
     urls = stages.images(inputs, select)
     if until == "images":
+        stages.score_records(inputs, select)
         return stages.report(None, (*counts, *image_ledger(config.store, urls).counts()))
     shards = planner.plan_shards(select, urls, number)
     if shards.done and is_whole(config.out, read_report(shards).facts["digest"]):
         stages.reused.append("shards")
         return stages.report(read_manifest(config.out))
+    stages.score_records(inputs, select)
     refuse_other(config.out, shards)
     store_dataset.claim(config.out, shards.fingerprint)
     reports = stages.write_shards(shards, inputs, select, number)

@@ -1,6 +1,7 @@
 """The configuration of a build, and its result."""
 
 import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -8,6 +9,7 @@ import tyro
 
 from corpusloom.pipelines.engine.metrics import Measures
 from corpusloom.pipelines.engine.runners import Profile
+from corpusloom.pipelines.models.clip_encoder import LoadEncoder
 from corpusloom.pipelines.net.config import FetchConfig
 from corpusloom.pipelines.recipes.recipe import Recipe
 from corpusloom.pipelines.store.lists.list_config import PairListConfig
@@ -82,6 +84,25 @@ class BuildConfig(BuildOptions):
     """Number of event loops that fetch images; each has registered domains of its own."""
     memory: int | None = None
     """Bytes of memory that the select stage may take on this machine; by default the available memory."""
+
+    load_clip: LoadEncoder | None = None
+    """Function that reads the CLIP of a path, which the command line gives; None if no image can be scored."""
+    score_models: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    """Score of the recipe -> digest of the weights of its model; the build fills it in before its first stage."""
+
+    def identified(self) -> "BuildConfig":
+        """Return the configuration with the digest of the weights of each model that the recipe names.
+
+        A configuration that a dataset recorded has them already. InputError or ConfigError for a model that cannot be
+        read.
+        """
+        scores = self.recipe.filters.scores
+        if scores is None or self.score_models:
+            return self
+        if self.load_clip is None:
+            raise ConfigError("nothing here reads the CLIP", where="filters.scores.clip", remedy="use loom build")
+        found = {name: self.load_clip(path).identity.digest for name, path in scores.models.items()}
+        return dataclasses.replace(self, score_models=found)
 
     @property
     def image_fetch(self) -> FetchConfig:

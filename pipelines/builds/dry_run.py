@@ -9,11 +9,13 @@ from corpusloom.pipelines.builds.config import BuildConfig
 from corpusloom.pipelines.builds.stage_pipelines import BuildPipeline, StagePipelines
 from corpusloom.pipelines.engine import extras
 from corpusloom.pipelines.engine.runners import Profile, make_pipeline
+from corpusloom.pipelines.models.clip_encoder import ClipEncoder
 from corpusloom.pipelines.net.config import FetchConfig
 from corpusloom.pipelines.recipes.recipe import Recipe
 from corpusloom.pipelines.stages.extract.input_fragments import InputFile
 from corpusloom.pipelines.stages.kinds.registry import CLIPS, is_derived
 from corpusloom.pipelines.stages.regions import make_regions
+from corpusloom.pipelines.stages.selected_records import SelectedRecords
 from corpusloom.pipelines.store.images.frontier import FrontierLane
 from corpusloom.pipelines.store.tombstones import Tombstones
 from corpusloom.schemas import storage
@@ -44,6 +46,8 @@ def placeholder_pipelines(recipe: Recipe, folder: str) -> Iterator[tuple[str, Bu
         store=folder,
         warcs=(),
         fetch=FetchConfig(contact="dry-run@example.org"),
+        load_clip=read_nothing,
+        score_models=dict.fromkeys(recipe.filters.scores.models if recipe.filters.scores else (), "0" * 64),
     )
     pipelines = StagePipelines(config)
     part, decisions = storage.join(folder, "part.parquet"), storage.join(folder, "decisions")
@@ -53,7 +57,15 @@ def placeholder_pipelines(recipe: Recipe, folder: str) -> Iterator[tuple[str, Bu
     yield "select", pipelines.select([part], decisions)
     yield "images", pipelines.fetch([FrontierLane(0, (part,), 1)], 1)
     yield "facts", pipelines.facts([[image]])
-    yield "shards", pipelines.shards(folder, records=[part], decisions=[part], number=4)
+    records = SelectedRecords(recipe=recipe, folder=folder, records=(part,), decisions=(part,))
+    if config.score_models:
+        yield "scores", pipelines.clip_scores(records, 4, range(4))
+    yield "shards", pipelines.shards(folder, records, number=4)
+
+
+def read_nothing(path: str) -> ClipEncoder:
+    """Stand for the function that reads a CLIP, in graphs that are not run."""
+    raise NotImplementedError(path)
 
 
 def _regions(folder: str) -> Iterator[tuple[str, BuildPipeline]]:

@@ -116,7 +116,7 @@ def finish(
     return manifest
 
 
-NOT_RECORDED = {"recipe", "out", "fetch", "fetcher", "profile", "workers", "memory", "passes"}
+NOT_RECORDED = {"recipe", "out", "fetch", "fetcher", "profile", "workers", "memory", "passes", "load_clip"}
 """Fields that `origin` does not copy: the recipe has a key of its own, the others do not change the dataset."""
 
 

@@ -26,7 +26,7 @@ from corpusloom.schemas.errors import ConfigError, InputError, LoomError
 from corpusloom.schemas.manifest import read_manifest
 from corpusloom.schemas.records import FileEntry
 
-EXTRACT_VERSION = 17
+EXTRACT_VERSION = 18
 SELECT_VERSION = 4
 SHARDS_VERSION = 6
 
@@ -202,6 +202,7 @@ class Planner:
                 "shards": shards,
                 "tombstones": tombstones.read(self.config.store).digest(),
                 "out": hashlib.sha256(self.config.out.encode()).hexdigest(),
+                **({"scores": dict(self.config.score_models)} if self.config.score_models else {}),
             },
         )
 
@@ -225,7 +226,7 @@ def is_whole(dataset: str, digest: str) -> bool:
 
 def plan(config: BuildConfig) -> list[tuple[str, str]]:
     """Return each stage's name with its status: "reused", or why it runs."""
-    planner = Planner(config)
+    planner = Planner(config.identified())
     return statuses(planner, *planner.planned_pages())
 
 

@@ -19,9 +19,11 @@ from corpusloom.pipelines.recipes.recipe import Recipe
 from corpusloom.pipelines.stages.extract.input_fragments import InputFile, read_counts
 from corpusloom.pipelines.stages.kinds.record_kind import RecordKind
 from corpusloom.pipelines.stages.kinds.registry import kind_of
+from corpusloom.pipelines.stages.scores.unscored import key_ranges
 from corpusloom.pipelines.stages.select import local
 from corpusloom.pipelines.stages.select.decisions import count_decisions, decision_files, frequent_urls, wanted_urls
 from corpusloom.pipelines.stages.select.memory_estimate import check_select
+from corpusloom.pipelines.stages.selected_records import SelectedRecords
 from corpusloom.pipelines.store import tombstones
 from corpusloom.pipelines.store.dataset.shard_files import ShardReport, read_shard_report
 from corpusloom.pipelines.store.images.from_warcs import take_images
@@ -30,7 +32,7 @@ from corpusloom.pipelines.store.images.outcomes import ImageUrl
 from corpusloom.pipelines.store.images.store import ImageStore
 from corpusloom.pipelines.store.partitions import scratch_folder
 from corpusloom.pipelines.store.stages import Stage, StageReport, add_counts, commit, read_report, wait_until_listed
-from corpusloom.schemas import arrow, identity, storage
+from corpusloom.schemas import arrow, identity, layout, storage
 from corpusloom.schemas.images.decoding import MAX_PIXELS
 from corpusloom.schemas.manifest import Manifest
 from corpusloom.schemas.records import FileEntry, StageCounts
@@ -215,12 +217,28 @@ class Stages:
             with self.reporter.stage("images", total, done, unit="images", detail=detail):
                 self._run(self.pipelines.scores(model, batches))
 
+    def score_records(self, inputs: list[FileEntry], select: Stage) -> None:
+        """Score the images and texts of the selected records that the recipe's models have not scored yet."""
+        config = self.config
+        if "clip" not in config.score_models:
+            return
+        parts = layout.default_shards(sum(row.kept for row in read_report(select).counts))
+        records = self.selected_records(select.folder, inputs, select)
+        with self.reporter.stage("scores", None, RowsWritten(self.pipelines.clip_folder), unit="scores"):
+            for chosen in key_ranges(parts, local=config.profile.local):
+                self._run(self.pipelines.clip_scores(records, parts, chosen))
+
+    def selected_records(self, folder: str, inputs: list[FileEntry], select: Stage) -> SelectedRecords:
+        """Return the selected records, as the stage of a folder reads them."""
+        fragments = tuple(self.planner.fragments(inputs, "records"))
+        decided = tuple(decision_files(select))
+        return SelectedRecords(recipe=self.recipe, folder=folder, records=fragments, decisions=decided)
+
     def write_shards(self, stage: Stage, inputs: list[FileEntry], select: Stage, shards: int) -> list[ShardReport]:
         """Run the shards stage; return the shards' reports."""
         pipeline = self.pipelines.shards(
             stage.folder,
-            records=self.planner.fragments(inputs, "records"),
-            decisions=decision_files(select),
+            self.selected_records(stage.folder, inputs, select),
             number=shards,
             frequent=frequent_urls(select, self.recipe),
         )

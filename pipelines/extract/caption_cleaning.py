@@ -1,7 +1,8 @@
-"""Cleans the text of a pair once: HTML tags and entities, control characters and white space.
+"""Cleans the text of a pair: HTML tags and entities, mojibake, control characters and white space.
 
 Lists and alt texts hold text that was HTML, often escaped more than once (`&amp;amp;`). Only what is certainly markup
-goes: character references that end in `;`, comments, and tags whose names HTML has. `a < b`, `<3` and `AT&T` stay.
+is removed: character references that end in `;`, comments, and tags whose names HTML has. `a < b`, `<3` and `AT&T`
+stay. A clean text is not changed by another cleaning.
 """
 
 import html
@@ -9,8 +10,14 @@ import re
 from dataclasses import dataclass
 from html.entities import html5
 
-MAX_ROUNDS = 3
-"""Times that a text is unescaped, at most."""
+from corpusloom.pipelines.extract.mojibake import repair_encoding
+
+MAX_CHARACTERS = 10_000
+"""Characters of a text, at most; a longer one is no caption."""
+MAX_PASSES = 8
+"""Passes after which a text that each pass still changes is given up."""
+_ESCAPED = re.compile(r"&(?:(?:amp|AMP|#0{0,5}38|#[xX]0{0,4}26);)+")
+"""An ampersand that was escaped, however often."""
 _REFERENCE = re.compile(r"&(?:#[0-9]{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});")
 _INLINE = (
     "a|abbr|acronym|b|bdi|bdo|big|cite|code|del|dfn|em|font|i|ins|kbd|mark|nobr|o:p|q|s|samp|small|span|strike|strong"
@@ -27,11 +34,12 @@ _ENDS = {name: re.compile(end, re.IGNORECASE) for name, end in
 _INLINE_TAG = re.compile(rf"</?(?:{_INLINE}){_ATTRIBUTES}>", re.IGNORECASE)
 _BLOCK_TAG = re.compile(rf"</?(?:{_BLOCK}){_ATTRIBUTES}>", re.IGNORECASE)
 _CONTROL = re.compile(
-    "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\xad\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ufffe\uffff"
-    "\ud800-\udfff]"
+    "[\x00-\x08\x0e-\x1b\x7f-\x84\x86-\x9f\xad\u061c\u200b\u200e\u200f\u202a-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb"
+    "\ud800-\udfff\ufdd0-\ufdef\ufffe\uffff]"
 )
 """Control characters, invisible ones (soft hyphens, spaces without width, marks of direction, byte order marks) and
 what is no character. Joiners (U+200C, U+200D) stay, since they change letters and emoji; so do blanks of str.split."""
+_JOINERS = "\u200c\u200d\ufe0e\ufe0f "
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,28 +48,50 @@ class CleanCaption:
 
     text: str
     removed: tuple[str, ...] = ()
-    """Those of html_tags, html_entities and control_characters that the text had."""
+    """Those of html_tags, html_entities, mojibake and control_characters that the text had."""
+    reason: str | None = None
+    """Reason of a text of which nothing is left."""
 
 
-def clean_caption(text: str) -> CleanCaption:
-    """Return a text without markup and control characters, its words separated by one blank."""
-    removed = []
-    plain = text
-    for _ in range(MAX_ROUNDS if "&" in text else 0):
-        plain = _REFERENCE.sub(_unescape, before := plain)
-        if plain == before:
+def clean_caption(text: str | None) -> CleanCaption:
+    """Return a text without markup, mojibake and control characters, its words separated by one blank.
+
+    The text is empty for a reason: no_caption (none or a blank one was given), caption_too_long, caption_without_text
+    (it held markup and control characters alone), caption_of_nested_markup (`MAX_PASSES` passes do not clean it).
+    """
+    if text is None or not text.strip():
+        return CleanCaption("", reason="no_caption")
+    if len(text) > MAX_CHARACTERS:
+        return CleanCaption("", reason="caption_too_long")
+    if text.isascii() and text.isprintable() and "&" not in text and "<" not in text:
+        return CleanCaption(" ".join(text.split()))
+    removed: set[str] = set()
+    for _ in range(MAX_PASSES):
+        before, text = text, _clean_once(text, removed)
+        if text == before:
             break
+    else:
+        return CleanCaption("", tuple(sorted(removed)), "caption_of_nested_markup")
+    if not text.strip(_JOINERS):
+        return CleanCaption("", tuple(sorted(removed)), "caption_without_text")
+    return CleanCaption(text, tuple(sorted(removed)))
+
+
+def _clean_once(text: str, removed: set[str]) -> str:
+    """Return a text after one pass, and add what the pass removed to `removed`."""
+    plain = _REFERENCE.sub(_unescape, _ESCAPED.sub("&", text)) if "&" in text else text
     if plain != text:
-        removed.append("html_entities")
-    if "<" in plain:
-        bare = _INLINE_TAG.sub("", _BLOCK_TAG.sub(" ", _shown(plain)))
-        if bare != plain:
-            removed.append("html_tags")
-        plain = bare
-    visible = _CONTROL.sub("", plain)
-    if visible != plain:
-        removed.append("control_characters")
-    return CleanCaption(" ".join(visible.split()), tuple(sorted(removed)))
+        removed.add("html_entities")
+    repaired = repair_encoding(plain)
+    if repaired != plain:
+        removed.add("mojibake")
+    bare = _INLINE_TAG.sub("", _BLOCK_TAG.sub(" ", _shown(repaired))) if "<" in repaired else repaired
+    if bare != repaired:
+        removed.add("html_tags")
+    visible = _CONTROL.sub("", bare)
+    if visible != bare:
+        removed.add("control_characters")
+    return " ".join(visible.split())
 
 
 def _unescape(match: re.Match[str]) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from corpusloom.pipelines.filters import image_rules as image_filter
 from corpusloom.pipelines.filters import language
-from corpusloom.pipelines.filters.pairs import align_captions, columns, entries, sites
+from corpusloom.pipelines.filters.pairs import align_captions, columns, entries, sites, templates
 from corpusloom.pipelines.recipes.recipe import Recipe
 from corpusloom.pipelines.recipes.rules import text_rules
 from corpusloom.schemas.verdicts import Rule, at_least, at_most
@@ -46,7 +46,8 @@ def pair_rules(recipe: Recipe) -> tuple[Rule, ...]:
     entry_rules = () if filters.entries is None else entries.rules(filters.entries)
     column_rules = () if filters.columns is None else columns.rules(filters.columns)
     site_rules = () if filters.sites is None else sites.rules(filters.sites)
-    return _active((*column_rules, *site_rules, *caption_rules, *language_rules, *entry_rules))
+    template_rules = () if filters.templates is None else templates.rules(filters.templates)
+    return _active((*column_rules, *site_rules, *template_rules, *caption_rules, *language_rules, *entry_rules))
 
 
 def balance_rules(recipe: Recipe) -> tuple[Rule, ...]:

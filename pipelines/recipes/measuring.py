@@ -20,7 +20,7 @@ from corpusloom.pipelines.filters import (
     pii,
 )
 from corpusloom.pipelines.filters.boilerplate import DroppedBlock
-from corpusloom.pipelines.filters.pairs import align_captions, columns, entries, entry_matching, sites
+from corpusloom.pipelines.filters.pairs import align_captions, columns, entries, entry_matching, sites, templates
 from corpusloom.pipelines.filters.pairs.entry_matching import EntryMatcher, read_entries
 from corpusloom.pipelines.filters.pairs.sites import SitesConfig
 from corpusloom.pipelines.filters.text import ngrams, text_filter, words
@@ -131,7 +131,7 @@ def measure_page(page: Page, recipe: Recipe, lists: WordLists | None = None) -> 
 
 
 def measure_pair(pair: Pair, recipe: Recipe, found: Sequence[str] = ()) -> Scores:
-    """Measure a pair: ALIGN's scores, language and entries of its text, its site, and the words of its image's URL.
+    """Measure a pair: ALIGN's scores, templates, language and entries of its text, its site, its image's URL.
 
     `found` are the entries of its text, as `entries_of` returns them.
     """
@@ -142,6 +142,7 @@ def measure_pair(pair: Pair, recipe: Recipe, found: Sequence[str] = ()) -> Score
         **language.language_scores(code, score, wanted),
         **image_rules.measure_url(pair.image_url),
         **columns.column_scores(pair.columns),
+        **templates.measure_templates(pair.text),
         **({} if recipe.filters.entries is None else entries.measure_entries(found)),
         **_site_scores(pair, recipe),
     }
@@ -260,7 +261,13 @@ def measured_by(recipe: Recipe) -> dict[str, Any]:
     modules = {"words": words, "ngrams": ngrams, "text": text_filter, "exact": exact}
     shared = {"measuring": VERSION, **{name: module.VERSION for name, module in modules.items()}}
     if recipe.kind != "interleaved":
-        filters = {"captions": align_captions, "columns": columns, "language": language, "images": image_rules}
+        filters = {
+            "captions": align_captions,
+            "columns": columns,
+            "language": language,
+            "images": image_rules,
+            "templates": templates,
+        }
         captions = recipe.filters.captions or align_captions.CaptionConfig()
         return {
             "shared": shared,

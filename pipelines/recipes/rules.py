@@ -29,22 +29,27 @@ from corpusloom.pipelines.filters.gopher_repetition import RepetitionConfig
 from corpusloom.pipelines.filters.image_rules import ImageConfig
 from corpusloom.pipelines.filters.language import LanguageConfig
 from corpusloom.pipelines.filters.obelics import ObelicsConfig
-from corpusloom.pipelines.filters.pairs import align_captions, columns, entries, sites
+from corpusloom.pipelines.filters.pairs import align_captions, columns, entries, sites, templates
 from corpusloom.pipelines.filters.pairs.align_captions import CaptionConfig
 from corpusloom.pipelines.filters.pairs.columns import ColumnsConfig
 from corpusloom.pipelines.filters.pairs.entries import EntriesConfig
 from corpusloom.pipelines.filters.pairs.sites import SitesConfig
+from corpusloom.pipelines.filters.pairs.templates import TemplatesConfig
 from corpusloom.pipelines.filters.pii import PiiConfig
 from corpusloom.pipelines.filters.text.text_filter import INTERLEAVED, TextFilter, block_filter, text_filter
+from corpusloom.pipelines.recipes.model_scores import WEB, ScoresConfig
 from corpusloom.schemas import config as configs
-from corpusloom.schemas.config import setting
+from corpusloom.schemas.config import setting, threshold
 from corpusloom.schemas.verdicts import Rule
 
 Config = TypeVar("Config")
 PAIRS = ("pairs",)
+<<<<<<< HEAD
 CLIPS = ("clips",)
 WEB = ("interleaved", "pairs")
 """Kinds of recipe whose input is web pages; regions are built from a dataset of pairs."""
+=======
+>>>>>>> main
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -94,8 +99,12 @@ class FilterSet:
     """Entries of a metadata list that a pair's text must have, and the balance between them."""
     columns: ColumnsConfig | None = block_filter(columns, PAIRS)
     """Bounds on numbers that a list holds beside its pairs."""
+    scores: ScoresConfig | None = threshold(kinds=WEB)
+    """Scores by models, and bounds on them."""
     sites: SitesConfig | None = block_filter(sites, PAIRS)
     """Sites whose pairs are kept."""
+    templates: TemplatesConfig | None = block_filter(templates, PAIRS)
+    """Texts that name nothing in the image: "image 1 of 5", "click to enlarge", names of files, URLs."""
     images: ImageConfig = field(default_factory=ImageConfig, metadata={"kinds": WEB})
     """Rules for each image."""
 

@@ -12,6 +12,7 @@ from corpusloom.pipelines.net.permissions.opt_outs import opt_out, opt_out_of_fa
 from corpusloom.pipelines.recipes.deciding import image_count_rules, image_rules
 from corpusloom.pipelines.recipes.measuring import edit_blocks, measure_image
 from corpusloom.pipelines.recipes.recipe import Recipe
+from corpusloom.pipelines.stages.scores.judging import ModelJudge, judge_pair
 from corpusloom.pipelines.store.dataset.samples import (
     StoredImage,
     UnwrittenSample,
@@ -53,6 +54,8 @@ class ImageJudge:
     """Evaluation sets whose images and texts must not be in the dataset; None if there are none."""
     nsfw: Mapping[str, float | None] = field(default_factory=dict)
     """SHA-256 of an image -> its score by the recipe's NSFW model."""
+    models: tuple[ModelJudge, ...] = ()
+    """Judges by the scores of models."""
     tombstones: Tombstones = field(default_factory=Tombstones)
 
     def _is_forgotten(self, ref: ImageRef) -> bool:
@@ -207,7 +210,15 @@ def pair_to_sample(pair: Pair, _: frozenset[str], judge: ImageJudge, ledger: Led
     texts = judge.benchmarks.match_text(pair.text) if judge.benchmarks is not None and image is not None else ()
     if texts:
         verdict, image = Rejected(reason_of(texts[0]), texts[0].distance), None
+    if image is not None:
+        verdict, measured = judge_pair(judge.models, image.facts.sha256, pair.text)
+        scores = scores | measured
+        pair, image = _with_scores(pair, measured), image if isinstance(verdict, Kept) else None
     ledger.record(verdict, unit="pair", key=pair.key, parent=pair.parent, url=pair.image_url, scores=scores)
     if image is None:
         return None
     return pair_sample(pair, image, validation=judge.recipe.split.val)
+
+
+def _with_scores(pair: Pair, scores: Scores) -> Pair:
+    return dataclasses.replace(pair, scores={**pair.scores, **scores}) if scores else pair

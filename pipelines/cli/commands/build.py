@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar
 import tyro
 
 from corpusloom.pipelines.builds.config import BuildConfig, BuildOptions
+from corpusloom.pipelines.cli.clip_loader import load_clip
 from corpusloom.pipelines.cli.flags import CONTACT, FetchFlags, OutputFlags, check_least, print_json
 from corpusloom.pipelines.engine import extras
 from corpusloom.pipelines.engine.logs import log
@@ -116,6 +117,7 @@ class BuildFlags(BuildOptions):
             from_pages=self.from_dataset is not None,
             lanes=self.lane_count,
             memory=parse_size(self.memory) if self.memory else None,
+            load_clip=load_clip if recipe.filters.scores is not None else None,
         )
 
     @property

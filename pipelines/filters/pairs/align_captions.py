@@ -52,12 +52,15 @@ def tokens(text: str) -> tuple[str, ...]:
 
 def token_keys(text: str) -> tuple[str, ...]:
     """Return the keys of a text's tokens, by which they are counted over all pairs."""
-    return tuple(map(_token_key, tokens(text)))
+    words = unigrams(text)
+    bigrams = [make_key("token", f"{first} {second}") for first, second in pairwise(words)]
+    return (*map(_word_key, words), *bigrams)
 
 
 @lru_cache(1 << 16)
-def _token_key(token: str) -> str:
-    return make_key("token", token)
+def _word_key(word: str) -> str:
+    """Return the key of a unigram; bigrams are too seldom the same for a cache of them."""
+    return make_key("token", word)
 
 
 def text_key(text: str, *, fold_case: bool) -> str:

@@ -1,5 +1,6 @@
 """Tokenisation of texts into words, and counting of sentences, for all text filters."""
 
+import itertools
 import re
 
 VERSION = 1
@@ -15,6 +16,13 @@ def split_words(text: str) -> list[str]:
     They are close to spaCy's English tokens, which datatrove's filters count (docs/recipes.md lists the differences).
     """
     return _WORD.findall(text)
+
+
+def split_sentences(text: str) -> list[str]:
+    """Return the sentences of a text, each without the white space around it, at least one if the text has content."""
+    ends = [0, *(match.end() for match in _SENTENCE_END.finditer(text)), len(text)]
+    parts = (text[start:end].strip() for start, end in itertools.pairwise(ends))
+    return [part for part in parts if part]
 
 
 def count_sentences(text: str) -> int:

@@ -126,7 +126,7 @@ def extract_warc(
 
     records = watched(open_warc(warc, config, across), warc.path)
     for page, parsed in parse_pages(records, pool, ledger, config.limit, note):
-        made = parsed if isinstance(parsed, Rejected | Dead) else kind.make(page, parsed, config.recipe)
+        made = parsed if isinstance(parsed, Rejected | Dead) else kind.make(page, parsed, config.recipe, ledger)
         verdict = made if isinstance(made, Rejected | Dead) else Kept()
         ledger.record(verdict, unit="record", key=record_key(page), url=page.url)
         ledger.provenance.append(_provenance(warc, page))

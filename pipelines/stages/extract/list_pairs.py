@@ -110,8 +110,8 @@ def extract_rows(item: InputFile, config: RowsConfig, blocklist: Blocklist | Non
     for number, row in enumerate(islice(read_rows(item.path, config), config.limit), 1):
         pace.reach(STAGE, item.path, number)
         key = identity.make_key("row", item.sha256, row.name)
-        caption = clean_caption(row.caption or "")
-        refused = row.verdict or unlicensed or (None if caption.text else Rejected("no_caption"))
+        caption = clean_caption(row.caption)
+        refused = row.verdict or unlicensed or (Rejected(caption.reason) if caption.reason else None)
         ledger.record(refused or Kept(), unit="record", key=key, url=row.url or None)
         ledger.provenance.append(_provenance(item, row, key))
         if refused is None:

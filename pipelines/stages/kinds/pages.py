@@ -1,5 +1,6 @@
 """Interleaved pages (M3W): texts and images of a web page in reading order, with scores and a head."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -9,6 +10,7 @@ from corpusloom.pipelines.dedup.minhash import text_band_keys
 from corpusloom.pipelines.extract.reading.licenses import of_headers as license_of_headers
 from corpusloom.pipelines.extract.reading.types import Extracted
 from corpusloom.pipelines.filters.language import measure_language
+from corpusloom.pipelines.filters.text.words import split_sentences
 from corpusloom.pipelines.net.permissions.licenses import license_refusal
 from corpusloom.pipelines.net.permissions.opt_outs import opt_out, signals_of_headers, signals_of_html
 from corpusloom.pipelines.recipes.deciding import select_rules
@@ -16,6 +18,7 @@ from corpusloom.pipelines.recipes.measuring import drop_blocks, load_word_lists,
 from corpusloom.pipelines.recipes.recipe import Recipe
 from corpusloom.pipelines.stages.kinds.record_kind import MakeSample, RecordAndHead, RecordKind, record_key
 from corpusloom.pipelines.stages.select.steps import page_steps
+from corpusloom.pipelines.store.ledger import Ledger
 from corpusloom.pipelines.store.warc.responses import HtmlResponse
 from corpusloom.schemas import identity
 from corpusloom.schemas.records import Head, Page
@@ -36,8 +39,10 @@ def page_identity(url: str, canonical_link: str | None) -> str:
     return link if same and not is_root else own
 
 
-def make_page(warc_page: HtmlResponse, extracted: Extracted, recipe: Recipe) -> list[RecordAndHead] | Rejected:
-    """Return the page with its head, or the opt-out or licence that forbids it."""
+def make_page(
+    warc_page: HtmlResponse, extracted: Extracted, recipe: Recipe, ledger: Ledger
+) -> list[RecordAndHead] | Rejected:
+    """Return the page with its head, or the opt-out or licence that forbids it; the ledger stays as it is."""
     signals = (
         *signals_of_headers(warc_page.headers, seen_at=warc_page.fetched_at),
         *signals_of_html(warc_page.body, seen_at=warc_page.fetched_at),
@@ -109,6 +114,15 @@ def page_head(page: Page, recipe: Recipe) -> Head:
     )
 
 
+def texts_of_page(page: Page) -> Iterator[tuple[str, str]]:
+    """Yield the URL of each image of a page with each sentence of the page, images first."""
+    texts = (block.text for block in page.blocks if block.text is not None)
+    sentences = dict.fromkeys(sentence for text in texts for sentence in split_sentences(text))
+    for url in dict.fromkeys(block.image.url for block in page.blocks if block.image is not None):
+        for sentence in sentences:
+            yield url, sentence
+
+
 def _parser() -> "PageTask[Extracted]":
     from corpusloom.pipelines.extract.page_task import extract_page
 
@@ -132,5 +146,6 @@ PAGES = RecordKind(
     rules=select_rules,
     steps=page_steps,
     sampler=_sampler,
+    texts=texts_of_page,
 )
 """Interleaved pages, one per HTML page of a WARC."""

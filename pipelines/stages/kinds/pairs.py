@@ -1,6 +1,6 @@
 """Image-text pairs (ALIGN and its successors): images with their alt texts, with scores and a head."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ from corpusloom.pipelines.recipes.measuring import entries_of, measure_pair
 from corpusloom.pipelines.recipes.recipe import Recipe
 from corpusloom.pipelines.stages.kinds.record_kind import MakeSample, RecordAndHead, RecordKind, record_key
 from corpusloom.pipelines.stages.select.steps import pair_steps
+from corpusloom.pipelines.store.ledger import Ledger
 from corpusloom.pipelines.store.warc.responses import HtmlResponse
 from corpusloom.schemas import identity
 from corpusloom.schemas.records import Head, ImageRef, Pair
@@ -27,8 +28,13 @@ if TYPE_CHECKING:  # imported slowly, and needed only where HTML is parsed
     from corpusloom.pipelines.extract.page_task import PageTask
 
 
-def make_pairs(warc_page: HtmlResponse, found: "PageImages", recipe: Recipe) -> list[RecordAndHead] | Rejected:
-    """Return a pair per image and text of a page, or the opt-out or licence that forbids them."""
+def make_pairs(
+    warc_page: HtmlResponse, found: "PageImages", recipe: Recipe, ledger: Ledger
+) -> list[RecordAndHead] | Rejected:
+    """Return a pair per image and text of a page, or the opt-out or licence that forbids them.
+
+    A text of which cleaning leaves nothing is recorded in the ledger as a rejected pair.
+    """
     signals = (
         *signals_of_headers(warc_page.headers, seen_at=warc_page.fetched_at),
         *signals_of_html(warc_page.body, seen_at=warc_page.fetched_at),
@@ -42,25 +48,28 @@ def make_pairs(warc_page: HtmlResponse, found: "PageImages", recipe: Recipe) -> 
     if refused is not None:
         return refused
     made: dict[str, tuple[Pair, Head]] = {}
+    parent = record_key(warc_page)
     for image in found.images:
         for source, cleaned in texts_of(image, recipe.candidates.texts, found.title):
-            pair, head = make_pair(
-                image.url, cleaned, source, record_key(warc_page), warc_page.url, recipe, license_name
-            )
+            if cleaned.reason is not None:
+                key = identity.pair_key(image.url, source)
+                ledger.record(Rejected(cleaned.reason), unit="pair", key=key, parent=parent, url=image.url)
+                continue
+            pair, head = make_pair(image.url, cleaned, source, parent, warc_page.url, recipe, license_name)
             made.setdefault(pair.key, (pair, head))
     return list(made.values())
 
 
 def texts_of(image: ImageRef, sources: Sequence[str], page_title: str | None) -> list[tuple[str, CleanCaption]]:
-    """Return (source, cleaned text) of each source of an image that has a text, in the order of `sources`."""
+    """Return (source, cleaned text) of each source for which an image has a text, in the order of `sources`."""
     texts = {
         "alt_text": image.alt_text,
         "caption": image.caption,
         "title": image.title,
         "page_title": page_title,
     }
-    found = [(source, clean_caption(texts[source] or "")) for source in sources]
-    return [(source, cleaned) for source, cleaned in found if cleaned.text]
+    found = [(source, clean_caption(texts[source])) for source in sources]
+    return [(source, cleaned) for source, cleaned in found if cleaned.reason != "no_caption"]
 
 
 def make_pair(
@@ -115,6 +124,11 @@ def remake_pair(pair: Pair, recipe: Recipe) -> tuple[Pair, Head]:
     return pair, head
 
 
+def texts_of_pair(pair: Pair) -> Iterator[tuple[str, str]]:
+    """Yield the image URL of a pair with its text."""
+    yield pair.image_url, pair.text
+
+
 def _parser() -> "PageTask[PageImages]":
     from corpusloom.pipelines.extract.page_task import extract_page_images
 
@@ -138,6 +152,7 @@ PAIRS = RecordKind(
     rules=pair_rules,
     steps=pair_steps,
     sampler=_sampler,
+    texts=texts_of_pair,
     takes_lists=True,
 )
 """Pairs of an image and a text, one per image and text of an HTML page or per row of a list."""

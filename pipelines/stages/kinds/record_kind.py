@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, Protocol, TypeAlias, TypeVar
 
@@ -32,8 +32,10 @@ RecordAndHead: TypeAlias = tuple[Page | Pair, Head]
 class MakeRecords(Protocol[_Parsed_contra]):
     """Makes records with their heads from a parsed web page."""
 
-    def __call__(self, page: HtmlResponse, parsed: _Parsed_contra, recipe: Recipe, /) -> list[RecordAndHead] | Rejected:
-        """Return the records, or the reason why there are none."""
+    def __call__(
+        self, page: HtmlResponse, parsed: _Parsed_contra, recipe: Recipe, ledger: Ledger, /
+    ) -> list[RecordAndHead] | Rejected:
+        """Return the records, or the reason why there are none; record in the ledger what cannot become a record."""
 
 
 class RemakeRecord(Protocol[_Record]):
@@ -79,6 +81,8 @@ class RecordKind(Generic[Record, Parsed]):
     """Steps of the select stage."""
     sampler: Callable[[], MakeSample[Record]]
     """Function that imports the maker of samples; called only where shards are written."""
+    texts: Callable[[Record], Iterator[tuple[str, str]]]
+    """Function that yields the image URLs of a record, each with a text that a model compares the image with."""
     takes_lists: bool = False
     """Whether records can be made from lists of image URLs with texts, and from folders of img2dataset."""
 

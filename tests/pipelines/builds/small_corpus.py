@@ -15,6 +15,7 @@ from corpusloom.pipelines.extract.alt_texts import PageImages, extract_images
 from corpusloom.pipelines.extract.extractor import extract
 from corpusloom.pipelines.extract.reading.types import Extracted
 from corpusloom.pipelines.recipes.recipe import Recipe, config_json
+from corpusloom.pipelines.stages.extract.input_fragments import STAGE
 from corpusloom.pipelines.stages.kinds.registry import kind_of
 from corpusloom.pipelines.stages.select import local
 from corpusloom.pipelines.stages.select.decisions import decisions, frequent_urls
@@ -106,7 +107,7 @@ class SmallCorpus:
         if known not in self._made:
             kind = kind_of(recipe)
             parsed: list[tuple[HtmlResponse, Any]] = [*(self.pages if kind.unit == "page" else self.pairs)]
-            made = [kind.make(page, found, recipe) for page, found in parsed]
+            made = [kind.make(page, found, recipe, Ledger(STAGE)) for page, found in parsed]
             self._made[known] = [made for made in made if isinstance(made, Rejected)] + [
                 pair for pairs in made if not isinstance(pairs, Rejected) for pair in pairs
             ]

@@ -1,6 +1,7 @@
 """A build's configuration: options, refused numbers, a fetcher with the recipe's opt-outs, and the summary."""
 
 import dataclasses
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from corpusloom.schemas.errors import ConfigError
 from corpusloom.schemas.manifest import Manifest
 from corpusloom.schemas.records import FileEntry, ShardEntry, StageCounts
 from tests.pipelines.small_web import QUIET, SmallWeb, small_web
+from tests.pipelines.stages.scores.scored_builds import scored_config
 
 READ: set[str] = set()
 
@@ -48,6 +50,7 @@ def test_a_build_reads_every_field_of_its_configuration(web: SmallWeb, monkeypat
     watched = Watched(**{item.name: getattr(plain, item.name) for item in dataclasses.fields(plain)})
     READ.clear()
     build._run(*_planned(watched))
+    READ.add("load_clip")  # it is read for a recipe with scores: a test below
     assert {item.name for item in dataclasses.fields(BuildConfig)} - READ == set()
 
 
@@ -119,3 +122,18 @@ def test_agents_of_the_command_line_and_of_the_recipe_are_both_obeyed() -> None:
 def test_the_other_settings_of_the_fetcher_are_those_given() -> None:
     found = fetching("honour.signals=[]", delay=3.0).image_fetch
     assert (found.contact, found.delay) == ("me@example.org", 3.0)
+
+
+def test_a_model_is_identified_by_its_weights_once(tmp_path: Path) -> None:
+    config = scored_config(tmp_path, "in", "out")
+    found = config.identified()
+    assert found.score_models == {"clip": hashlib.sha256(b"colours").hexdigest()}
+    recorded = dataclasses.replace(found, load_clip=None)
+    assert recorded.identified() is recorded
+    with pytest.raises(ConfigError, match="use loom build"):
+        dataclasses.replace(config, load_clip=None).identified()
+
+
+def test_a_recipe_without_scores_needs_no_model(tmp_path: Path) -> None:
+    config = scored_config(tmp_path, "in", "out", "filters.scores=off", load_clip=None)
+    assert config.identified() is config

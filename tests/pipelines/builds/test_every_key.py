@@ -67,6 +67,7 @@ LABEL = "filters.boilerplate.max_label_words=12"
 RESIZE = ("images.resize=32", "images.format=jpg")
 ONLY_MANIFEST = "it stands in the manifest alone"
 C4 = "filters.c4.min_sentences=1"
+STORED = "the scores are those of the store: stages/scores/test_clip_scores.py"
 SITES = "filters.sites.only_listed=true"
 ENTRIES = ("filters.entries.metadata=LIST", "filters.entries.min_entries=1")
 
@@ -124,6 +125,9 @@ ROWS: dict[str, Row] = {
     "filters.sites.domains": Row('["localhost"]', MEASURED, ("filters.sites.path=LIST", SITES), kind="pairs"),
     "filters.sites.path": Row("LIST-C", MEASURED, ('filters.sites.domains=["the"]', SITES), kind="pairs"),
     "filters.sites.only_listed": Row("true", SELECT, ("filters.sites.path=LIST",), kind="pairs"),
+    "filters.templates.max_template_share": Row(
+        "0.5", SELECT, kind="pairs", unseen="no text there is a template: filters/pairs/test_templates.py"
+    ),
     "filters.entries.metadata": Row("LIST-B", MEASURED, ENTRIES, kind="pairs"),
     "filters.entries.min_entries": Row("1", SELECT, ENTRIES[:1], kind="pairs"),
     "filters.entries.max_pairs": Row("0", MEASURED, ENTRIES[:1], kind="pairs"),
@@ -138,6 +142,8 @@ ROWS: dict[str, Row] = {
     "filters.images.max_url_count": Row("0", SHARDS),
     "filters.images.max_nsfw": Row("0.1", SHARDS, ("filters.images.nsfw_model=open_nsfw",)),
     "filters.images.nsfw_model": Row("open_nsfw", SHARDS, ("filters.images.max_nsfw=0.1",)),
+    "filters.scores.clip.model": Row("other", SHARDS, ("filters.scores.clip.model=one",), unseen=STORED),
+    "filters.scores.clip.min_score": Row("0.3", SHARDS, ("filters.scores.clip.model=one",), unseen=STORED),
     "dedup.exact_url": Row("true", SELECT),
     "dedup.exact_text": Row("loose", MEASURED),
     "dedup.minhash.shingle_words": Row("3", MEASURED, ("dedup.minhash.bands=14",)),
@@ -184,6 +190,8 @@ BUILD_FIELDS: dict[str, tuple[object, frozenset[str], str]] = {
     "lanes": (7, NOTHING, "promise 2: the same bytes with any number of lanes"),
     "blocklists": (("url=x",), NOTHING, "outcomes of fetching are in the store"),
     "fetcher": ("img2dataset", NOTHING, "outcomes of fetching are in the store"),
+    "load_clip": (None, NOTHING, "it reads a model, whose digest is in score_models"),
+    "score_models": ({"clip": "f" * 64}, SHARDS, "tests/pipelines/stages/scores/test_clip_scores.py"),
     "memory": (1 << 30, NOTHING, "it bounds a stage and changes no byte"),
     "passes": (3, NOTHING, "promise 2: the same bytes with any number of passes"),
     "limit": (5, READ, "tests/pipelines/builds/test_fingerprints.py"),
@@ -256,7 +264,9 @@ def recipe_of(corpus: SmallCorpus, kind: str, assignments: tuple[str, ...]) -> R
 
 
 def test_every_key_has_a_row() -> None:
-    keys = {key.path for key in keys_of(Recipe) if key.table is None and key.kinds != CLIPS}  # see derived/test_clips.py
+    keys = {
+        key.path for key in keys_of(Recipe) if key.table is None and key.kinds != CLIPS
+    }  # see derived/test_clips.py
     missing = keys ^ {*ROWS, *DERIVED}
     assert not missing, f"a setting, and a threshold outside the text filters, needs a row in ROWS: {sorted(missing)}"
 

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from fastwarc.warc import ArchiveIterator
 
-from corpusloom.pipelines.builds import build, regions
+from corpusloom.pipelines.builds import build
+from corpusloom.pipelines.builds.derived import regions
 from corpusloom.pipelines.builds.plan import plan
 from corpusloom.pipelines.datasets.verify import verify
 from corpusloom.pipelines.engine import runners
@@ -46,7 +47,8 @@ def build_all(web: SmallWeb, folder: Path, **changes: Any) -> dict[str, str]:
 
 IN_A_PROCESS = """
 import pickle, sys
-from corpusloom.pipelines.builds import build, regions
+from corpusloom.pipelines.builds import build
+from corpusloom.pipelines.builds.derived import regions
 from tests.pipelines.small_web import QUIET
 
 configs, places, store = pickle.load(open(sys.argv[1], "rb"))  # written by this test; no file of others is unpickled

@@ -14,6 +14,7 @@ from corpusloom.pipelines.engine.runners import Profile
 from corpusloom.pipelines.recipes.recipe import load_recipe
 from corpusloom.pipelines.stages.extract.input_fragments import InputFile
 from corpusloom.pipelines.stages.kinds.pairs import PAIRS
+from corpusloom.pipelines.stages.selected_records import SelectedRecords
 from corpusloom.pipelines.store.images.frontier import FrontierLane
 from corpusloom.pipelines.store.lists.list_config import PairListConfig
 from tests.pipelines.builds.test_promises import config
@@ -105,9 +106,10 @@ def test_select_facts_and_scores_get_their_inputs(tmp_path: Path, called: Called
 def test_shards_are_made_of_records_decisions_and_the_store(tmp_path: Path, called: Called) -> None:
     given = called("shards")
     made = pipelines(tmp_path)
-    made.shards("folder", records=["r"], decisions=["d"], number=4, frequent=["u"])("pipeline")  # type: ignore[arg-type]
+    records = SelectedRecords(recipe=made.config.recipe, folder="folder", records=("r",), decisions=("d",))
+    made.shards("folder", records, number=4, frequent=["u"])("pipeline")  # type: ignore[arg-type]
     pipeline, shards = given
     assert pipeline == "pipeline"
-    assert shards.recipe == made.config.recipe
+    assert shards.selected is records
     assert (shards.dataset, shards.folder, shards.store) == (str(tmp_path / "out"), "folder", str(tmp_path / "store"))
-    assert (shards.records, shards.decisions, shards.shards, shards.frequent) == (("r",), ("d",), 4, ("u",))
+    assert (shards.shards, shards.frequent, shards.score_models) == (4, ("u",), {})

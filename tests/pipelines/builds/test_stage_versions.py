@@ -63,6 +63,8 @@ SHAPING: dict[str, tuple[str, ...]] = {
         "pipelines/filters/image_rules.py",
         "pipelines/filters/pii.py",
         "pipelines/recipes/measuring.py",
+        "pipelines/stages/scores/judging.py",
+        "pipelines/stages/selected_records.py",
         "pipelines/stages/shard_records.py",
         "pipelines/stages/shards.py",
         "pipelines/store/dataset/samples.py",

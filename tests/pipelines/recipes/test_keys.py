@@ -102,6 +102,7 @@ def test_a_threshold_is_off_where_it_is_left_out_and_a_setting_says_how(path: st
             "filters.lists.common_words",
             "filters.lists.tokens",
             "filters.entries.metadata",
+            "filters.scores.clip.model",
             "filters.sites.path",
         }
 

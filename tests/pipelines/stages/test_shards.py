@@ -1,31 +1,20 @@
-"""Shards divide the keys without gap or overlap, and read only the rows of their range."""
+"""The judge of the shards stage has the present store, and the models of the recipe's scores."""
 
 from pathlib import Path
 
-import pytest
-
-from corpusloom.pipelines.stages.shards import key_range, read_range
-from corpusloom.schemas import layout, tables
-from corpusloom.schemas.records import Head
-
-
-@pytest.mark.parametrize("shards", [1, 2, 8, 1024])
-def test_ranges_touch_and_cover_every_key(shards: int) -> None:
-    ranges = [key_range(index, shards) for index in range(shards)]
-    assert ranges[0][0] == "0" * 32
-    assert ranges[-1][1] > "f" * 32
-    assert [high for _, high in ranges[:-1]] == [low for low, _ in ranges[1:]]
+from corpusloom.pipelines.recipes.recipe import load_recipe
+from corpusloom.pipelines.stages.selected_records import SelectedRecords
+from corpusloom.pipelines.stages.shards import ShardsConfig, open_judge
+from corpusloom.schemas.verdicts import Dead
 
 
-@pytest.mark.parametrize("key", ["0" * 32, "3" + "f" * 31, "4" + "0" * 31, "f" * 32])
-def test_a_key_lies_in_the_range_of_its_shard(key: str) -> None:
-    low, high = key_range(layout.shard_of(key, 4), 4)
-    assert low <= key < high
-
-
-def test_a_range_holds_its_first_key_and_not_its_last(tmp_path: Path) -> None:
-    keys = [f"{n:032x}" for n in range(10)]
-    path = str(tmp_path / "heads.parquet")
-    tables.write_records(path, Head, [Head(unit="page", key=key, parent="", url="u") for key in keys], sort_by=("key",))
-    assert [row.key for row in read_range(path, Head, keys[3], keys[6])] == keys[3:6]
-    assert list(read_range(path, Head, "f" * 32, "g")) == []
+def test_the_judge_has_a_model_per_score_that_the_recipe_asks_for(tmp_path: Path) -> None:
+    recipe = load_recipe("align", ["filters.scores.clip.model=m"])
+    records = SelectedRecords(recipe=recipe, folder="", records=(), decisions=())
+    config = ShardsConfig(
+        dataset="", folder="", selected=records, store=str(tmp_path), shards=1, score_models={"clip": "0" * 64}
+    )
+    judge = open_judge(config)
+    assert (judge.recipe, judge.store.folder, len(judge.index)) == (recipe, str(tmp_path), 0)
+    (model,) = judge.models
+    assert model("a" * 64, "text") == (Dead("not_scored"), {})

@@ -183,7 +183,12 @@ def test_bad_rows_name_their_lines_and_captions_are_cleaned_once_and_counted(
     manifest = run(tmp_path, "out", lists=(str(tmp_path / "list.csv"),), columns=columns, fetch=server.fetch)
     record, pair = (next(row for row in manifest.counts if row.unit == unit) for unit in ("record", "pair"))
     assert (record.records_in, record.kept) == (6, 2)
-    assert record.rejected == {"too_many_cells": 1, "unbalanced_quote": 1, "no_caption": 1, "too_few_cells": 1}
+    assert record.rejected == {
+        "too_many_cells": 1,
+        "unbalanced_quote": 1,
+        "caption_without_text": 1,
+        "too_few_cells": 1,
+    }
     assert pair.remarks == {"control_characters": 1, "html_entities": 1, "html_tags": 1}
     assert provenance(tmp_path / "out") == {"1": "line 3", "3": "line 5", "5": "line 7"}
     captions = pq.read_table(tmp_path / "out" / "00000.parquet")["caption"].to_pylist()

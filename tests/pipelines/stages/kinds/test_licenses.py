@@ -10,6 +10,7 @@ from corpusloom.pipelines.extract.extractor import extract
 from corpusloom.pipelines.recipes.recipe import load_recipe
 from corpusloom.pipelines.stages.kinds.pages import make_page
 from corpusloom.pipelines.stages.kinds.pairs import make_pairs
+from corpusloom.pipelines.store.ledger import Ledger
 from corpusloom.pipelines.store.warc.responses import HtmlResponse
 from corpusloom.schemas.records import Page, Pair
 from corpusloom.schemas.verdicts import Rejected
@@ -36,7 +37,9 @@ def made(name: str, licenses: str, *, head: str = "", header: str | None = None)
         body=body.encode(),
     )
     parse, make = MAKERS[name]
-    found = make(page, parse(page.body, page.url), load_recipe(name, [f"honour.licenses={licenses}"]))
+    found = make(
+        page, parse(page.body, page.url), load_recipe(name, [f"honour.licenses={licenses}"]), Ledger("extract")
+    )
     return found if isinstance(found, Rejected) else found[0][0]
 
 

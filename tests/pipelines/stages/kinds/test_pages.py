@@ -7,6 +7,7 @@ import pytest
 from corpusloom.pipelines.extract.reading.types import Extracted
 from corpusloom.pipelines.recipes.recipe import Recipe, load_recipe
 from corpusloom.pipelines.stages.kinds.pages import make_page, page_head, page_identity
+from corpusloom.pipelines.store.ledger import Ledger
 from corpusloom.schemas.records import Block, ImageRef, Page
 from corpusloom.schemas.verdicts import Rejected
 from tests.pipelines.stages.kinds.pages_of_warcs import response
@@ -35,7 +36,7 @@ def test_a_canonical_link_counts_on_the_same_domain_unless_it_is_the_root(link: 
 
 
 def test_a_page_keeps_what_was_extracted_and_its_head_names_its_images() -> None:
-    made = make_page(response(), EXTRACTED, M3W)
+    made = make_page(response(), EXTRACTED, M3W, Ledger("extract"))
     assert not isinstance(made, Rejected)
     ((page, head),) = made
     assert isinstance(page, Page)
@@ -51,10 +52,10 @@ def test_a_page_keeps_what_was_extracted_and_its_head_names_its_images() -> None
 
 
 def test_an_opt_out_of_the_page_rejects_it_and_one_of_images_drops_them() -> None:
-    refused = make_page(response(headers=(("X-Robots-Tag", "noai"),)), EXTRACTED, M3W)
+    refused = make_page(response(headers=(("X-Robots-Tag", "noai"),)), EXTRACTED, M3W, Ledger("extract"))
     assert isinstance(refused, Rejected)
     assert refused.reason.startswith("opt_out")
-    made = make_page(response(headers=(("X-Robots-Tag", "noimageai"),)), EXTRACTED, M3W)
+    made = make_page(response(headers=(("X-Robots-Tag", "noimageai"),)), EXTRACTED, M3W, Ledger("extract"))
     assert not isinstance(made, Rejected)
     assert [block.image for block in made[0][0].blocks] == [None]  # type: ignore[union-attr]
 

@@ -10,6 +10,7 @@ from corpusloom.pipelines.filters.pairs.entries import entry_keys
 from corpusloom.pipelines.recipes.recipe import load_recipe
 from corpusloom.pipelines.stages.kinds.pairs import make_pair, make_pairs, texts_of
 from corpusloom.pipelines.stages.kinds.record_kind import record_key
+from corpusloom.pipelines.store.ledger import Ledger
 from corpusloom.schemas import identity
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.schemas.records import ImageRef, Pair
@@ -21,7 +22,7 @@ CAT = ImageRef(url="http://example.org/cat.jpg", alt_text="A  cat\non a mat")
 
 
 def test_a_pair_has_its_text_in_one_line_and_its_page_as_parent() -> None:
-    made = make_pairs(response(), PageImages(images=(CAT,)), ALIGN)
+    made = make_pairs(response(), PageImages(images=(CAT,)), ALIGN, Ledger("extract"))
     assert not isinstance(made, Rejected)
     ((pair, head),) = made
     assert isinstance(pair, Pair)
@@ -35,14 +36,16 @@ def test_a_pair_has_its_text_in_one_line_and_its_page_as_parent() -> None:
 def test_blank_texts_make_no_pair_and_twins_on_a_page_make_one() -> None:
     blank = ImageRef(url="http://example.org/dot.gif", alt_text=" \n")
     none = ImageRef(url="http://example.org/b.gif")
-    made = make_pairs(response(), PageImages(images=(CAT, blank, CAT, none)), ALIGN)
+    made = make_pairs(response(), PageImages(images=(CAT, blank, CAT, none)), ALIGN, Ledger("extract"))
     assert not isinstance(made, Rejected)
     assert [pair.image_url for pair, _ in made] == [CAT.url]  # type: ignore[union-attr]
 
 
 def test_an_opt_out_of_the_page_or_of_its_images_rejects_every_pair() -> None:
     for tag in ("noai", "noimageai"):
-        refused = make_pairs(response(headers=(("X-Robots-Tag", tag),)), PageImages(images=(CAT,)), ALIGN)
+        refused = make_pairs(
+            response(headers=(("X-Robots-Tag", tag),)), PageImages(images=(CAT,)), ALIGN, Ledger("extract")
+        )
         assert isinstance(refused, Rejected)
         assert refused.reason.startswith("opt_out")
 
@@ -61,7 +64,7 @@ def test_texts_come_in_the_order_of_their_sources() -> None:
 def test_each_text_that_the_recipe_names_is_a_pair_and_of_equal_texts_the_first_counts() -> None:
     image = ImageRef(url="u", alt_text="A cat", caption="A black cat", title="A cat")
     recipe = load_recipe("align", ['candidates.texts=["title", "caption", "alt_text", "page_title"]'])
-    made = make_pairs(response(), PageImages(images=(image,), title="Cats"), recipe)
+    made = make_pairs(response(), PageImages(images=(image,), title="Cats"), recipe, Ledger("extract"))
     assert not isinstance(made, Rejected)
     assert [(pair.text_source, pair.text) for pair, _ in made] == [  # type: ignore[union-attr]
         ("title", "A cat"),
@@ -100,13 +103,16 @@ def test_entries_of_each_language_are_lists_of_their_own(tmp_path: Path) -> None
 
 def test_a_text_is_cleaned_and_what_was_removed_is_noted() -> None:
     images = (ImageRef(url="u", alt_text="Tom &amp;amp; <b>Jerry</b>\x00"), ImageRef(url="v", alt_text="<br/>"))
-    made = make_pairs(response(), PageImages(images=images), ALIGN)
+    ledger = Ledger("extract")
+    made = make_pairs(response(), PageImages(images=images), ALIGN, ledger)
     assert not isinstance(made, Rejected)
     ((pair, _),) = made
     assert isinstance(pair, Pair)
     assert pair.text == "Tom & Jerry"
     assert pair.cleaned == ("control_characters", "html_entities", "html_tags")
     assert pair.key == identity.pair_key("u", "Tom & Jerry")
+    (lost,) = ledger.rows
+    assert (lost.unit, lost.url, lost.parent, lost.reason) == ("pair", "v", pair.parent, "caption_without_text")
 
 
 def test_equal_pairs_of_two_pages_share_a_key_and_rank_by_their_page() -> None:

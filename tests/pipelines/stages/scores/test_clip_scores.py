@@ -1,0 +1,120 @@
+"""CLIP scores of pairs: once per image and text, those of the model, and stored for later thresholds."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from transformers import CLIPModel
+
+from corpusloom.pipelines.cli.clip_loader import load_clip
+from corpusloom.pipelines.stages.scores import clip_scores
+from corpusloom.pipelines.store import model_scores
+from corpusloom.schemas.errors import ConfigError
+from tests.pipelines.stages.scores.encoders import SEEN, colour_score, load_blind, load_wide
+from tests.pipelines.stages.scores.scored_builds import ledger_of, picture, scored_build, scores_of, write_images
+from tests.trainers.clip.folders import TEXTS, TOKENIZER, hf_folder
+
+RED, GREEN, BLUE = picture((250, 10, 10)), picture((10, 250, 10)), picture((10, 10, 250))
+PAIRS = [(RED, "rrrr"), (RED, "rrr b"), (GREEN, "rrrr"), (GREEN, "ggg"), (BLUE, "bb r"), (BLUE, "g")]
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> str:
+    return write_images(tmp_path / "in", PAIRS)
+
+
+def test_each_distinct_text_and_image_is_embedded_once_and_never_again(tmp_path: Path, source: str) -> None:
+    SEEN.clear()
+    scored_build(tmp_path, source, "all")
+    assert scores_of(tmp_path / "all").keys() == {text for _, text in PAIRS}
+    assert {text: SEEN[text] for _, text in PAIRS} == {text: 1 for _, text in PAIRS}
+    assert len(SEEN) == len({text for _, text in PAIRS}) + len({image for image, _ in PAIRS})
+    report = scored_build(tmp_path, source, "good", "filters.scores.clip.min_score=0.88")
+    assert sum(SEEN.values()) == len(SEEN)  # the stored scores decide
+    assert {"images", "select"} <= {*report.reused}
+    good = [(image, text) for image, text in PAIRS if round(colour_score(image, text), 4) >= 0.88]
+    assert 0 < len(good) < len(PAIRS)
+    assert report.manifest is not None
+    assert report.manifest.samples == len(good)
+    bad = sorted(round(colour_score(*pair), 4) for pair in PAIRS if pair not in good)
+    measured = sorted(float(value or 0) for value in ledger_of(tmp_path / "good")["clip_score"])
+    assert measured == pytest.approx(bad, abs=1e-3)
+
+
+def test_scores_are_the_cosines_that_transformers_gives(tmp_path: Path) -> None:
+    colours = [tuple(int(v) for v in np.random.default_rng(n).integers(0, 256, 3)) for n in range(4)]
+    source = write_images(tmp_path / "in", [(picture(c, 16), t) for c, t in zip(colours, TEXTS, strict=False)])  # type: ignore[arg-type]
+    (tmp_path / "clip").mkdir()
+    path, model = hf_folder(tmp_path / "clip")
+    assert isinstance(model, CLIPModel)
+    key = f"filters.scores.clip.model={path}"
+    scored_build(tmp_path, source, "out", key, load_clip=load_clip, workers=2)
+    mean, std = torch.tensor([0.48145466, 0.4578275, 0.40821073]), torch.tensor([0.26862954, 0.26130258, 0.27577711])
+    pixels = torch.stack([((torch.tensor(c) / 255 - mean) / std)[:, None, None].expand(3, 16, 16) for c in colours])
+    with torch.no_grad():
+        ids = torch.from_numpy(TOKENIZER.rows(TEXTS[:4]))
+        both = model(input_ids=ids, pixel_values=pixels)
+    cosines = torch.nn.functional.cosine_similarity(both.image_embeds, both.text_embeds).tolist()
+    found = scores_of(tmp_path / "out")
+    assert [found[text] for text in TEXTS[:4]] == pytest.approx(cosines, abs=1e-3)
+    assert len({round(score, 2) for score in cosines}) > 1
+
+
+def test_workers_and_a_kill_between_two_commits_change_no_byte(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pairs = [(picture((n, 255 - n, n)), f"{'rgb'[n % 3] * (n % 5)}{n}") for n in range(50)]
+    source = write_images(tmp_path / "in", pairs)
+    whole = scored_build(tmp_path, source, "whole", store=str(tmp_path / "a"), workers=3).manifest
+    monkeypatch.setattr(clip_scores, "BATCH", 4)
+    written = []
+
+    def commit_twice(folder: str, rows: list[object]) -> None:
+        if len(written) == 2:
+            raise KeyboardInterrupt
+        written.extend([len(rows)])
+        model_scores_commit(folder, rows)
+
+    model_scores_commit = model_scores.commit
+    changes = {"store": str(tmp_path / "b"), "work": str(tmp_path / "other")}
+    with monkeypatch.context() as patched:
+        patched.setattr(model_scores, "commit", commit_twice)
+        with pytest.raises(KeyboardInterrupt):
+            scored_build(tmp_path, source, "killed", **changes)
+    SEEN.clear()
+    resumed = scored_build(tmp_path, source, "killed", **changes).manifest
+    assert sum(SEEN[text] for _, text in pairs) == len(pairs) - sum(written)
+    assert whole is not None
+    assert resumed is not None
+    assert resumed.digest == whole.digest
+
+
+def test_another_model_scores_again_and_both_keep_their_scores(tmp_path: Path, source: str) -> None:
+    scored_build(tmp_path, source, "one")
+    SEEN.clear()
+    scored_build(tmp_path, source, "two", "filters.scores.clip.model=other")
+    assert SEEN["ggg"] == 1
+    scored_build(tmp_path, source, "three", "filters.scores.clip.min_score=0.1")
+    assert SEEN["ggg"] == 1
+    assert len([*(tmp_path / "store" / "scores").iterdir()]) == 2
+
+
+def test_a_score_that_is_not_finite_is_the_reason_of_each_pair(tmp_path: Path, source: str) -> None:
+    report = scored_build(tmp_path, source, "out", load_clip=load_blind)
+    assert report.manifest is not None
+    assert report.manifest.samples == 0
+    assert ledger_of(tmp_path / "out") == {"clip_not_finite": [None] * len(PAIRS)}
+
+
+def test_a_model_of_another_shape_and_one_that_changed_are_refused(tmp_path: Path, source: str) -> None:
+    with pytest.raises(ConfigError, match=r"embeddings of the shape \(4, 3\), not \(4, 8\)"):
+        scored_build(tmp_path, source, "out", load_clip=load_wide)
+    with pytest.raises(ConfigError, match="leave the model as it is"):
+        scored_build(tmp_path, source, "out", score_models={"clip": "f" * 64})
+
+
+def test_a_text_of_a_megabyte_is_cut_by_the_model(tmp_path: Path) -> None:
+    source = write_images(tmp_path / "in", [(RED, TEXTS[0] + " r" * 500_000), (RED, TEXTS[0])])
+    (tmp_path / "clip").mkdir()
+    key = f"filters.scores.clip.model={hf_folder(tmp_path / 'clip')[0]}"
+    scored_build(tmp_path, source, "out", key, load_clip=load_clip)
+    assert len(scores_of(tmp_path / "out")) == 2
