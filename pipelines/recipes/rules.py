@@ -44,12 +44,7 @@ from corpusloom.schemas.verdicts import Rule
 
 Config = TypeVar("Config")
 PAIRS = ("pairs",)
-<<<<<<< HEAD
 CLIPS = ("clips",)
-WEB = ("interleaved", "pairs")
-"""Kinds of recipe whose input is web pages; regions are built from a dataset of pairs."""
-=======
->>>>>>> main
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
