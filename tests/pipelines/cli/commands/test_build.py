@@ -39,7 +39,8 @@ def test_every_flag_that_a_build_does_not_share_is_used_by_the_command() -> None
 
 def test_every_shared_option_reaches_the_build() -> None:
     changed = {
-        "verify_digests": True, "resolve_revisits": True, "shards": 8, "workers": 5, "limit": 7, "passes": 3, "videos": ("f",),
+        "verify_digests": True, "resolve_revisits": True, "shards": 8, "workers": 5, "limit": 7, "passes": 3,
+        "videos": ("f",),
         "warcs": ("a", "b"), "lists": ("c",), "from_img2dataset": ("d",), "blocklists": ("url=e",),
         "fetcher": "img2dataset", "out": "data/m3w",
     }  # fmt: skip
