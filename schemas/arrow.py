@@ -73,8 +73,16 @@ def _add_crc32c(table: pa.Table) -> pa.Table:
     return table.set_column(at, members.with_type(wider), table.column(at).cast(wider))
 
 
+def _with_sizes_and_places(table: pa.Table) -> pa.Table:
+    """Add sizes of 0 and places without a value to detector outputs of version 1."""
+    zeros = pa.array([0] * len(table), pa.int64())
+    table = table.append_column("image_width", zeros).append_column("image_height", zeros)
+    return table.append_column("place", pa.nulls(len(table), pa.string()))
+
+
 UPGRADES: dict[tuple[str, int], Callable[[pa.Table], pa.Table]] = {
     ("Candidate", 1): _with_tokens_and_entries,
+    ("DetectorOutput", 1): _with_sizes_and_places,
     ("FrontierRow", 1): _add_policy,
     ("ImageFacts", 1): _measured_alike,
     ("ImageRecord", 1): _add_policy,

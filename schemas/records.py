@@ -205,19 +205,26 @@ class ImageFacts:
 class DetectorOutput:
     """Regions that a detector found in an image; the image store keeps one row per image content and detector."""
 
-    VERSION: ClassVar[int] = 1
+    VERSION: ClassVar[int] = 2
     sha256: str
-    """SHA-256 of the image as the detector saw it, which a recipe may have resized or encoded again."""
+    """SHA-256 of the image as the detector saw it, which a recipe may have resized or encoded again; for outputs read
+    from files, of this hash and the image's name there."""
     image_sha256: str
     """SHA-256 of the image as fetched: a take-down finds the row by it."""
+    image_width: int = 0
+    """Width in pixels of the image that the boxes count in; 0 in rows of version 1: the pair's."""
+    image_height: int = 0
     count: int = 0
     """Number of boxes."""
     feature_width: int = 0
     class_count: int = 0
+    """Number of classes, 0 if the detector's outputs have no class probabilities."""
     regions: bytes = b""
-    """regions.npz: boxes, features and class probabilities; empty if the image cannot be decoded."""
+    """regions.npz: boxes, features and class probabilities; empty if there is an error."""
+    place: str | None = None
+    """Line of a file that the outputs were read from, NAME:LINE."""
     error: str | None = None
-    """Reason why the image cannot be decoded."""
+    """Reason why the image has no regions."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -97,7 +97,7 @@ class BuildConfig(BuildOptions):
         read.
         """
         scores = self.recipe.filters.scores
-        if scores is None or self.score_models:
+        if scores is None or not scores.models or self.score_models:
             return self
         if self.load_clip is None:
             raise ConfigError("nothing here reads the CLIP", where="filters.scores.clip", remedy="use loom build")

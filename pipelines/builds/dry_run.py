@@ -12,9 +12,11 @@ from corpusloom.pipelines.engine.runners import Profile, make_pipeline
 from corpusloom.pipelines.models.clip_encoder import ClipEncoder
 from corpusloom.pipelines.net.config import FetchConfig
 from corpusloom.pipelines.recipes.recipe import Recipe
+from corpusloom.pipelines.recipes.region_settings import RegionSettings
 from corpusloom.pipelines.stages.extract.input_fragments import InputFile
 from corpusloom.pipelines.stages.kinds.registry import CLIPS, is_derived
 from corpusloom.pipelines.stages.regions import make_regions
+from corpusloom.pipelines.stages.regions.sources import SourceIdentity
 from corpusloom.pipelines.stages.selected_records import SelectedRecords
 from corpusloom.pipelines.store.images.frontier import FrontierLane
 from corpusloom.pipelines.store.tombstones import Tombstones
@@ -69,11 +71,12 @@ def read_nothing(path: str) -> ClipEncoder:
 
 
 def _regions(folder: str) -> Iterator[tuple[str, BuildPipeline]]:
-    config = make_regions.RegionsConfig(source=folder, dataset=folder, folder=folder, store=folder, detector="dry-run")
+    finder = SourceIdentity(settings=RegionSettings(), label="dry-run")
+    config = make_regions.RegionsConfig(source=folder, dataset=folder, folder=folder, store=folder, finder=finder)
     file = FileEntry(name="00000.tar", sha256="0" * 64, bytes=0)
-    shard = ShardEntry(index=0, tar=file, sidecar=file, stats=file, samples=0)
-    yield "detect", partial(make_regions.build, work=make_regions.Detect(config), shards=(shard,))
-    yield "regions", partial(make_regions.build, work=make_regions.WriteRegions(config), shards=(shard,))
+    shards = (ShardEntry(index=0, tar=file, sidecar=file, stats=file, samples=0),)
+    for stage, work in (("detect", make_regions.Detect(config)), ("regions", make_regions.WriteRegions(config))):
+        yield stage, partial(make_regions.build, work=work, units=shards, step=stage.capitalize())
 
 
 def _clips(recipe: Recipe, folder: str) -> Iterator[tuple[str, BuildPipeline]]:

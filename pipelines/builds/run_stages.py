@@ -19,6 +19,7 @@ from corpusloom.pipelines.recipes.recipe import Recipe
 from corpusloom.pipelines.stages.extract.input_fragments import InputFile, read_counts
 from corpusloom.pipelines.stages.kinds.record_kind import RecordKind
 from corpusloom.pipelines.stages.kinds.registry import kind_of
+from corpusloom.pipelines.stages.scores.top_fraction import read_score_counts, top_threshold
 from corpusloom.pipelines.stages.scores.unscored import key_ranges
 from corpusloom.pipelines.stages.select import local
 from corpusloom.pipelines.stages.select.decisions import count_decisions, decision_files, frequent_urls, wanted_urls
@@ -219,14 +220,32 @@ class Stages:
 
     def score_records(self, inputs: list[FileEntry], select: Stage) -> None:
         """Score the images and texts of the selected records that the recipe's models have not scored yet."""
-        config = self.config
+        config, scores = self.config, self.recipe.filters.scores
         if "clip" not in config.score_models:
+            if scores is not None and scores.clip is not None:
+                self.reporter.note("filters.scores.clip names no model: images stay where their page has them")
             return
-        parts = layout.default_shards(sum(row.kept for row in read_report(select).counts))
-        records = self.selected_records(select.folder, inputs, select)
+        parts, records = self.score_parts(select), self.selected_records(select.folder, inputs, select)
         with self.reporter.stage("scores", None, RowsWritten(self.pipelines.clip_folder), unit="scores"):
             for chosen in key_ranges(parts, local=config.profile.local):
                 self._run(self.pipelines.clip_scores(records, parts, chosen))
+
+    def score_thresholds(self, shards: Stage, inputs: list[FileEntry], select: Stage) -> dict[str, float]:
+        """Return the threshold of each score of which the recipe keeps the best share."""
+        scores = self.recipe.filters.scores
+        found = {}
+        for name, fraction in ({} if scores is None else scores.fractions).items():
+            path = shards.path(f"counts-{name}.json")
+            if not storage.exists(path):
+                records = self.selected_records(shards.folder, inputs, select)
+                self._run(self.pipelines.count_scores(records, self.score_parts(select), path))
+            found[name] = top_threshold(read_score_counts(path), fraction)
+        return found
+
+    @staticmethod
+    def score_parts(select: Stage) -> int:
+        """Return the number of key ranges in which selected records are scored."""
+        return layout.default_shards(sum(row.kept for row in read_report(select).counts))
 
     def selected_records(self, folder: str, inputs: list[FileEntry], select: Stage) -> SelectedRecords:
         """Return the selected records, as the stage of a folder reads them."""
@@ -239,6 +258,7 @@ class Stages:
         pipeline = self.pipelines.shards(
             stage.folder,
             self.selected_records(stage.folder, inputs, select),
+            least=self.score_thresholds(stage, inputs, select),
             number=shards,
             frequent=frequent_urls(select, self.recipe),
         )

@@ -4,7 +4,7 @@ Importing this module imports Beam, which takes seconds, so it is imported only 
 """
 
 import dataclasses
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -15,7 +15,7 @@ from corpusloom.pipelines.stages.extract.input_fragments import InputFile
 from corpusloom.pipelines.stages.fetch import facts, images, scores
 from corpusloom.pipelines.stages.fetch.lanes import ImagesConfig
 from corpusloom.pipelines.stages.kinds.registry import kind_of
-from corpusloom.pipelines.stages.scores import clip_scores
+from corpusloom.pipelines.stages.scores import clip_scores, count_scores
 from corpusloom.pipelines.stages.select import distributed
 from corpusloom.pipelines.stages.selected_records import SelectedRecords
 from corpusloom.pipelines.store.images.frontier import FrontierLane
@@ -123,8 +123,21 @@ class StagePipelines:
         )
         return lambda pipeline: clip_scores.build(pipeline, scoring, chosen)
 
+    def count_scores(self, records: SelectedRecords, parts: int, path: str) -> BuildPipeline:
+        """Return the pipeline that counts the scores by the recipe's CLIP per value, in a file."""
+        counted = count_scores.CountedScores(
+            records=records, store=self.config.store, folder=self.clip_folder, parts=parts, out=path
+        )
+        return lambda pipeline: count_scores.build(pipeline, counted)
+
     def shards(
-        self, folder: str, records: SelectedRecords, *, number: int, frequent: Sequence[str] = ()
+        self,
+        folder: str,
+        records: SelectedRecords,
+        *,
+        number: int,
+        least: Mapping[str, float] | None = None,
+        frequent: Sequence[str] = (),
     ) -> BuildPipeline:
         """Return the pipeline that writes the dataset's shards.
 
@@ -132,6 +145,7 @@ class StagePipelines:
           folder: Folder of the shards stage.
           records: The selected records.
           number: Number of shards.
+          least: Score -> threshold of its top fraction.
           frequent: Image URLs on more pages than the recipe allows.
         """
         made = shards.ShardsConfig(
@@ -140,6 +154,7 @@ class StagePipelines:
             selected=records,
             store=self.config.store,
             score_models=dict(self.config.score_models),
+            least=least or {},
             shards=number,
             frequent=tuple(frequent),
         )

@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 
 from corpusloom.pipelines.models.identity import ModelIdentity, hash_weights
+from corpusloom.pipelines.models.one_thread import one_thread
 from corpusloom.schemas.errors import LoomError
 
 SIDE = 160
@@ -109,14 +110,9 @@ class EfficientNetDetector:
         for number, image in enumerate(images):
             resized = cv2.resize(image, (SIDE, SIDE), interpolation=cv2.INTER_AREA)
             batch[number] = (resized.astype(np.float32).transpose(2, 0, 1) - _MEAN) / _STD
-        threads = torch.get_num_threads()
-        torch.set_num_threads(1)
-        try:
-            with torch.inference_mode():
-                tensor = torch.from_numpy(batch).to(memory_format=torch.channels_last)
-                maps = self._features(tensor).contiguous().numpy()
-        finally:
-            torch.set_num_threads(threads)
+        with one_thread():
+            tensor = torch.from_numpy(batch).to(memory_format=torch.channels_last)
+            maps = self._features(tensor).contiguous().numpy()
         return [
             pool(maps[number], box / np.array([*image.shape[1::-1]] * 2, np.float32), self._classifier)
             for number, (image, box) in enumerate(zip(images, boxes, strict=True))

@@ -13,6 +13,7 @@ from corpusloom.pipelines.dedup.minhash import MinHashConfig
 from corpusloom.pipelines.filters.text.text_filter import INTERLEAVED
 from corpusloom.pipelines.net.config import SIGNALS
 from corpusloom.pipelines.recipes import keys, versions
+from corpusloom.pipelines.recipes.region_settings import RegionSettings
 from corpusloom.pipelines.recipes.rules import CLIPS, PAIRS, TEXT_FILTERS, WEB, FilterSet
 from corpusloom.schemas import config as configs
 from corpusloom.schemas.config import setting, threshold
@@ -162,6 +163,8 @@ class Recipe:
     """Opt-outs, robots.txt and licences."""
     split: Split = field(default_factory=Split)
     """Held-out splits."""
+    regions: RegionSettings = field(default_factory=RegionSettings)
+    """Detector and boxes of a dataset of regions."""
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:

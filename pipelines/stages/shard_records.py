@@ -12,7 +12,8 @@ from corpusloom.pipelines.net.permissions.opt_outs import opt_out, opt_out_of_fa
 from corpusloom.pipelines.recipes.deciding import image_count_rules, image_rules
 from corpusloom.pipelines.recipes.measuring import edit_blocks, measure_image
 from corpusloom.pipelines.recipes.recipe import Recipe
-from corpusloom.pipelines.stages.scores.judging import ModelJudge, judge_pair
+from corpusloom.pipelines.stages.scores.judging import ModelJudge, judge_texts
+from corpusloom.pipelines.stages.scores.placement import place_images, sentences_of
 from corpusloom.pipelines.store.dataset.samples import (
     StoredImage,
     UnwrittenSample,
@@ -176,7 +177,26 @@ def page_sample(page: Page, frequent: frozenset[str], judge: ImageJudge, ledger:
     )
     if not isinstance(verdict, Kept):
         return None
+    scores = judge.recipe.filters.scores
+    if judge.models and scores is not None and scores.clip is not None and scores.clip.assign_images:
+        found, kept = _placed(found, kept, judge.models[0])
     return interleaved_sample(found, kept, validation=judge.recipe.split.val)
+
+
+def _placed(page: Page, kept: dict[int, StoredImage], model: ModelJudge) -> tuple[Page, dict[int, StoredImage]]:
+    """Return a page with its kept images before their sentences, and ordinal -> image in the new order."""
+    similarities = {
+        (ordinal, item.text): score
+        for ordinal, image in kept.items()
+        for item in sentences_of(page.blocks)
+        if (score := model.score(image.facts.sha256, item.text)) is not None
+    }
+    blocks, order = place_images(page.blocks, sorted(kept), similarities)
+    placed = {}
+    for ordinal, (earlier, similarity) in enumerate(order):
+        scores = {} if similarity is None else {f"{model.name}_score": similarity}
+        placed[ordinal] = dataclasses.replace(kept[earlier], scores={**kept[earlier].scores, **scores})
+    return dataclasses.replace(page, blocks=blocks), placed
 
 
 def judge_occurrences(page: Page, judge: ImageJudge, ledger: Ledger) -> tuple[dict[int, StoredImage], int]:
@@ -184,6 +204,7 @@ def judge_occurrences(page: Page, judge: ImageJudge, ledger: Ledger) -> tuple[di
     kept: dict[int, StoredImage] = {}
     seen: set[str] = set()
     unsafe = 0
+    sentences = [item.text for item in sentences_of(page.blocks)] if judge.models else []
     for ordinal, block in enumerate(block for block in page.blocks if block.image is not None):
         ref = block.image
         if ref is None:
@@ -191,6 +212,10 @@ def judge_occurrences(page: Page, judge: ImageJudge, ledger: Ledger) -> tuple[di
         verdict, scores, image = judge(ref)
         if image is not None and judge.recipe.images.once_per_page and image.facts.sha256 in seen:
             verdict, image = Rejected("repeated_in_page"), None
+        if image is not None and judge.models:
+            verdict, measured = judge_texts(judge.models, image.facts.sha256, sentences)
+            image = dataclasses.replace(image, scores=measured) if isinstance(verdict, Kept) else None
+            scores = scores | measured
         key = identity.make_key("occurrence", page.key, str(ordinal))
         ledger.record(verdict, unit="image_occurrence", key=key, parent=page.key, url=_shown(ref.url), scores=scores)
         if image is not None:
@@ -211,7 +236,7 @@ def pair_to_sample(pair: Pair, _: frozenset[str], judge: ImageJudge, ledger: Led
     if texts:
         verdict, image = Rejected(reason_of(texts[0]), texts[0].distance), None
     if image is not None:
-        verdict, measured = judge_pair(judge.models, image.facts.sha256, pair.text)
+        verdict, measured = judge_texts(judge.models, image.facts.sha256, (pair.text,))
         scores = scores | measured
         pair, image = _with_scores(pair, measured), image if isinstance(verdict, Kept) else None
     ledger.record(verdict, unit="pair", key=pair.key, parent=pair.parent, url=pair.image_url, scores=scores)

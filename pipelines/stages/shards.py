@@ -45,6 +45,8 @@ class ShardsConfig:
     """Number of shards, a power of two."""
     score_models: Mapping[str, str] = field(default_factory=dict)
     """Score of the recipe -> digest of the weights of its model."""
+    least: Mapping[str, float] = field(default_factory=dict)
+    """Score of the recipe -> threshold of its top fraction, if the recipe keeps one."""
     frequent: tuple[str, ...] = ()
     """Image URLs on more pages than the recipe allows."""
 
@@ -77,7 +79,7 @@ def open_judge(config: ShardsConfig) -> ImageJudge:
         frequent=frozenset(config.frequent),
         benchmarks=load_benchmarks(recipe.dedup.decontaminate),
         nsfw=store.scores(model) if model else {},
-        models=tuple(read_judges(recipe, config.store, config.score_models)),
+        models=tuple(read_judges(recipe, config.store, config.score_models, config.least)),
         tombstones=tombstones.read(config.store),
     )
 

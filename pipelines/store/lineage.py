@@ -27,6 +27,8 @@ class Derived:
     """Image store that keeps the detector's outputs."""
     limit: int | None = None
     """Maximum number of samples of the regions; None for all."""
+    finder: str = ""
+    """What finds the regions, as JSON: settings, label and files. Empty in entries of earlier versions: the default."""
 
 
 def absolute(path: str) -> str:

@@ -142,6 +142,12 @@ class PretrainingTransform:
         if not isinstance(sample, RegionsSample):
             raise ConfigError("ViLBERT trains on regions", where="--data", remedy="loom build regions --from DATASET")
         check_width("feature_width", self.feature_width, sample.features.shape[1], sample.key)
+        if not sample.class_probs.shape[1]:
+            raise ConfigError(
+                f"the regions of sample {sample.key} have no class probabilities, which masked regions are to predict",
+                where="--data",
+                remedy="pre-train on regions of a detector or TSV with cls_prob or objects_conf; --task takes these",
+            )
         check_width("class_count", self.class_count, sample.class_probs.shape[1], sample.key)
         original = encode(self.tokenizer, sample.text, self.config.tokens)
         tokens, labels = mask_words(original, self.tokenizer, self.config.mask, rng)

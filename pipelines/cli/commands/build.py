@@ -152,7 +152,7 @@ class BuildFlags(BuildOptions):
                     where=f"loom {command or until}",
                     remedy=f"use loom build {recipe.name}",
                 )
-            return self._run_clips(recipe) if recipe.kind == CLIPS else self._run_regions()
+            return self._run_clips(recipe) if recipe.kind == CLIPS else self._run_regions(recipe)
         if self.videos:
             raise ConfigError(f"{recipe.name} is not made from videos", where="--video", remedy="use loom build vtp")
         made = kind_of(recipe).command
@@ -216,14 +216,15 @@ class BuildFlags(BuildOptions):
         self._check_profile()
         return self._show(clips.build_dataset(self.build_config(recipe), self.output.reporter()), recipe)
 
-    def _run_regions(self) -> int:
+    def _run_regions(self, recipe: "Recipe") -> int:
         from corpusloom.pipelines.builds.derived import regions
 
         if self.from_dataset is None:
             raise ConfigError(
                 "regions are made from a dataset of pairs", where="loom build", remedy="name it with --from"
             )
-        extras.require("train", extras.DETECTOR, "loom build regions")
+        if not recipe.regions.tsv:
+            extras.require("train", extras.DETECTOR, "loom build regions")
         if self.warcs:
             raise ConfigError("regions are made --from a dataset, not from WARCs", remedy="leave out --warc")
         self._check_profile()
@@ -233,6 +234,7 @@ class BuildFlags(BuildOptions):
             self.work_folder,
             self.output.reporter(),
             store=self.store_folder,
+            settings=recipe.regions,
             limit=self.limit,
             profile=self.profile,
         )

@@ -1,12 +1,12 @@
 """Tokenisation of texts into words, and counting of sentences, for all text filters."""
 
-import itertools
 import re
 
 VERSION = 1
 _WORD = re.compile(r"/?\w+(?:[./]\w+|,\d+|-\d\w*)*|['’](?:s|re|ve|ll|[dmt])\b|\.\.\.|[^\w\s]")
 # The look-behind and the possessive quantifiers keep the search linear in a long run of punctuation marks.
 _SENTENCE_END = re.compile(r"[.!?…。！？](?<![.!?…。！？].)[.!?…。！？]*+[\"'”’)\]]*+(?=\s|$)")
+_LINE = re.compile(r"[^\n]+")
 _CONTENT = re.compile(r"\w", re.ASCII)
 
 
@@ -18,11 +18,18 @@ def split_words(text: str) -> list[str]:
     return _WORD.findall(text)
 
 
-def split_sentences(text: str) -> list[str]:
-    """Return the sentences of a text, each without the white space around it, at least one if the text has content."""
-    ends = [0, *(match.end() for match in _SENTENCE_END.finditer(text)), len(text)]
-    parts = (text[start:end].strip() for start, end in itertools.pairwise(ends))
-    return [part for part in parts if part]
+def sentence_spans(text: str) -> list[tuple[int, int]]:
+    """Return the start and end of each sentence, without the white space around it; a line break ends a sentence."""
+    spans = []
+    for line in _LINE.finditer(text):
+        start = line.start()
+        ends = [start + match.end() for match in _SENTENCE_END.finditer(line[0])]
+        for end in (*ends, line.end()):
+            part = text[start:end]
+            if part.strip():
+                spans.append((end - len(part.lstrip()), start + len(part.rstrip())))
+            start = end
+    return spans
 
 
 def count_sentences(text: str) -> int:

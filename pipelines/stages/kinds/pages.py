@@ -1,6 +1,6 @@
 """Interleaved pages (M3W): texts and images of a web page in reading order, with scores and a head."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -10,11 +10,11 @@ from corpusloom.pipelines.dedup.minhash import text_band_keys
 from corpusloom.pipelines.extract.reading.licenses import of_headers as license_of_headers
 from corpusloom.pipelines.extract.reading.types import Extracted
 from corpusloom.pipelines.filters.language import measure_language
-from corpusloom.pipelines.filters.text.words import split_sentences
+from corpusloom.pipelines.filters.text.words import sentence_spans
 from corpusloom.pipelines.net.permissions.licenses import license_refusal
 from corpusloom.pipelines.net.permissions.opt_outs import opt_out, signals_of_headers, signals_of_html
 from corpusloom.pipelines.recipes.deciding import select_rules
-from corpusloom.pipelines.recipes.measuring import drop_blocks, load_word_lists, measure_page, page_text
+from corpusloom.pipelines.recipes.measuring import drop_blocks, edit_blocks, load_word_lists, measure_page, page_text
 from corpusloom.pipelines.recipes.recipe import Recipe
 from corpusloom.pipelines.stages.kinds.record_kind import MakeSample, RecordAndHead, RecordKind, record_key
 from corpusloom.pipelines.stages.select.steps import page_steps
@@ -114,13 +114,12 @@ def page_head(page: Page, recipe: Recipe) -> Head:
     )
 
 
-def texts_of_page(page: Page) -> Iterator[tuple[str, str]]:
-    """Yield the URL of each image of a page with each sentence of the page, images first."""
-    texts = (block.text for block in page.blocks if block.text is not None)
-    sentences = dict.fromkeys(sentence for text in texts for sentence in split_sentences(text))
+def texts_of_page(page: Page, recipe: Recipe) -> Iterator[tuple[str, Sequence[str]]]:
+    """Yield the URL of each image of a page with all sentences of the page as it is written, equal ones once."""
+    texts = (block.text for block in edit_blocks(page.blocks, recipe) if block.text is not None)
+    sentences = tuple(dict.fromkeys(text[start:end] for text in texts for start, end in sentence_spans(text)))
     for url in dict.fromkeys(block.image.url for block in page.blocks if block.image is not None):
-        for sentence in sentences:
-            yield url, sentence
+        yield url, sentences
 
 
 def _parser() -> "PageTask[Extracted]":

@@ -124,9 +124,9 @@ def remake_pair(pair: Pair, recipe: Recipe) -> tuple[Pair, Head]:
     return pair, head
 
 
-def texts_of_pair(pair: Pair) -> Iterator[tuple[str, str]]:
+def texts_of_pair(pair: Pair, _: Recipe) -> Iterator[tuple[str, Sequence[str]]]:
     """Yield the image URL of a pair with its text."""
-    yield pair.image_url, pair.text
+    yield pair.image_url, (pair.text,)
 
 
 def _parser() -> "PageTask[PageImages]":

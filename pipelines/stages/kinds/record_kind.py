@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Generic, Protocol, TypeAlias, TypeVar
 
@@ -81,8 +81,8 @@ class RecordKind(Generic[Record, Parsed]):
     """Steps of the select stage."""
     sampler: Callable[[], MakeSample[Record]]
     """Function that imports the maker of samples; called only where shards are written."""
-    texts: Callable[[Record], Iterator[tuple[str, str]]]
-    """Function that yields the image URLs of a record, each with a text that a model compares the image with."""
+    texts: Callable[[Record, Recipe], Iterator[tuple[str, Sequence[str]]]]
+    """Function that yields the image URLs of a record, each with the texts that a model compares the image with."""
     takes_lists: bool = False
     """Whether records can be made from lists of image URLs with texts, and from folders of img2dataset."""
 

@@ -26,11 +26,11 @@ def colour_boxes(rgb: np.ndarray) -> np.ndarray:
     small = cv2.resize(rgb, (max(1, round(width * scale)), max(1, round(height * scale))), interpolation=cv2.INTER_AREA)
     small = cv2.medianBlur(small, 5)
     codes = (small.astype(np.int32) * _LEVELS // 256) @ np.array([_LEVELS**2, _LEVELS, 1])
-    found = []
-    for code in np.unique(codes):
+    area, found = codes.size, []
+    present, pixels = np.unique(codes, return_counts=True)
+    for code in present[pixels >= _MIN_AREA * area]:
         count, _, stats, _ = cv2.connectedComponentsWithStats((codes == code).astype(np.uint8), connectivity=4)
         found += [tuple(int(value) for value in stats[label]) for label in range(1, count)]
-    area = small.shape[0] * small.shape[1]
     kept = sorted((row for row in found if row[4] >= _MIN_AREA * area), key=lambda row: (-row[4], row))
     boxes = np.array([(x, y, x + w, y + h) for x, y, w, h, _ in kept], np.float32).reshape(-1, 4) / scale
     return np.minimum(boxes, np.array([width, height, width, height], np.float32))
@@ -44,12 +44,15 @@ def overlap(box: np.ndarray, others: np.ndarray) -> np.ndarray:
     return np.asarray(common / np.maximum(areas - common, 1e-6))
 
 
-def propose_boxes(rgb: np.ndarray) -> np.ndarray:
-    """Return 10 to 36 boxes of an image, float32 (n, 4) in pixels: the grid, then colour regions with less overlap."""
+def propose_boxes(rgb: np.ndarray, max_boxes: int = MAX_BOXES) -> np.ndarray:
+    """Return 10 to 36 boxes of an image, float32 (n, 4) in pixels: the grid, then colour regions with less overlap.
+
+    With `max_boxes` below 10 the last boxes of the grid are left out.
+    """
     height, width = rgb.shape[:2]
-    kept = list(grid_boxes(width, height))
+    kept = list(grid_boxes(width, height))[:max_boxes]
     for box in colour_boxes(rgb):
-        if len(kept) >= MAX_BOXES:
+        if len(kept) >= max_boxes:
             break
         if (overlap(box, np.array(kept)) < _NMS_IOU).all():
             kept.append(box)

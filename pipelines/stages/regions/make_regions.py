@@ -1,34 +1,31 @@
 """Pairs -> the same pairs with regions (ViLBERT): boxes, features and class probabilities per image.
 
-First the detector sees each image that it has not seen before, and the image store keeps its outputs. Then the shards
-are written from the store alone: a detector computes other last bits on another kind of CPU. A sample has the key of
-its pair, so each input shard becomes the output shard of the same number, without a shuffle.
+First the source of regions sees each image that it has not seen before, and the image store keeps its outputs. Then
+the shards are written from the store alone: a detector computes other last bits on another kind of CPU. A sample has
+the key of its pair, so each input shard becomes the output shard of the same number, without a shuffle.
 """
 
 import dataclasses
-import hashlib
 import json
 from collections.abc import Container, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import apache_beam as beam
-import numpy as np
 
-from corpusloom.pipelines.models.detector import BATCH, Detector, EfficientNetDetector
-from corpusloom.pipelines.stages.regions.arrays import encode_regions
-from corpusloom.pipelines.stages.regions.boxes import propose_boxes
+from corpusloom.pipelines.models.detector import BATCH
 from corpusloom.pipelines.stages.regions.outputs import DetectorOutputs, commit_outputs
-from corpusloom.pipelines.stages.units import FinishUnit, FinishUnits
+from corpusloom.pipelines.stages.regions.pairs_of_shard import ReadPair, read_pairs
+from corpusloom.pipelines.stages.regions.sources import RegionSource, SourceIdentity, open_source
+from corpusloom.pipelines.stages.regions.tsv.source import output_key
+from corpusloom.pipelines.stages.units import FinishUnit, FinishUnits, UnitWork
 from corpusloom.pipelines.store.dataset.samples import UnwrittenSample, to_json
 from corpusloom.pipelines.store.dataset.shard_files import ShardReport, commit_shard, is_finished, write_shard_files
 from corpusloom.pipelines.store.ledger import Ledger
-from corpusloom.schemas import arrow, layout, storage, tables
-from corpusloom.schemas.images.decoding import decode_rgb
-from corpusloom.schemas.images.errors import ImageError
-from corpusloom.schemas.records import DetectorOutput, Regions, ShardEntry, SidecarRow, StageCounts
+from corpusloom.schemas import arrow
+from corpusloom.schemas.records import DetectorOutput, Regions, ShardEntry, StageCounts
 from corpusloom.schemas.verdicts import Kept, Rejected, Verdict
 
 STAGE = "regions"
@@ -48,95 +45,39 @@ class RegionsConfig:
     """Folder of the stage."""
     store: str
     """Folder of the image store, which keeps the outputs of detectors."""
-    detector: str
-    """Name of the detector and hash of its weights."""
+    finder: SourceIdentity
+    """What finds the regions."""
+    index: str = ""
+    """Folder of the indexes of its TSVs."""
     limit: int | None = None
     """Maximum number of pairs per shard."""
 
 
-@dataclass(frozen=True, slots=True)
-class Read:
-    """A pair as read from its shard."""
-
-    row: SidecarRow
-    members: dict[str, bytes]
-
-    @property
-    def image(self) -> bytes:
-        """Return the bytes of the image."""
-        return next(data for name, data in self.members.items() if layout.extension_of(name) in layout.IMAGE_EXTENSIONS)
-
-    @property
-    def sha256(self) -> str:
-        """Return the SHA-256 of the image, 64 hex digits."""
-        return hashlib.sha256(self.image).hexdigest()
+def detect_shard(shard: ShardEntry, config: RegionsConfig, source: RegionSource, known: Container[str]) -> None:
+    """Store the outputs for the images of a shard whose key is not `known`, each image once."""
+    items = new_images(shard, config, known)
+    while batch := list(islice(items, COMMIT_IMAGES)):
+        commit_outputs(config.store, config.finder.label, source.describe(batch))
 
 
-def read_pairs(source: str, shard: ShardEntry, limit: int | None) -> Iterator[Read]:
-    """Yield the pairs of a shard, whose members are found through its sidecar."""
-    tar = storage.join(source, shard.tar.name)
-    for number, row in enumerate(tables.read_records(storage.join(source, shard.sidecar.name), SidecarRow)):
-        if limit is not None and number >= limit:
-            return
-        parts = {m.field: storage.read_bytes(tar, m.offset, m.offset + m.size) for m in row.members}
-        yield Read(row, parts)
-
-
-def detect_shard(shard: ShardEntry, config: RegionsConfig, model: Detector, known: Container[str]) -> None:
-    """Store the detector's outputs for the images of a shard whose SHA-256 is not `known`, each image once."""
-    for items in batches_of(new_images(shard, config, known)):
-        commit_outputs(config.store, config.detector, detect(items, model))
-
-
-def new_images(shard: ShardEntry, config: RegionsConfig, known: Container[str]) -> Iterator[Read]:
+def new_images(shard: ShardEntry, config: RegionsConfig, known: Container[str]) -> Iterator[ReadPair]:
     """Yield the first pair of each image of a shard that is not `known`."""
     seen: set[str] = set()
     for item in read_pairs(config.source, shard, config.limit):
-        sha256 = item.sha256
-        if sha256 not in known and sha256 not in seen:
-            seen.add(sha256)
+        key = output_key(item, config.finder.settings)
+        if key not in known and key not in seen:
+            seen.add(key)
             yield item
 
 
-def batches_of(items: Iterator[Read]) -> Iterator[list[Read]]:
-    """Yield lists of COMMIT_IMAGES items; the last may be shorter."""
-    while batch := list(islice(items, COMMIT_IMAGES)):
-        yield batch
-
-
-def detect(items: Sequence[Read], model: Detector) -> list[DetectorOutput]:
-    """Return the detector's output for the image of each pair."""
-    found = [DetectorOutput(sha256=item.sha256, image_sha256=item.row.sha256 or "") for item in items]
-    decoded: dict[int, np.ndarray] = {}
-    for start in range(0, len(items), BATCH):
-        decoded.clear()
-        for place in range(start, min(start + BATCH, len(items))):
-            try:
-                decoded[place] = decode_rgb(items[place].image)
-            except ImageError as error:
-                found[place] = dataclasses.replace(found[place], error=error.reason)
-        boxes = [propose_boxes(rgb) for rgb in decoded.values()]
-        for place, box, (features, class_probs) in zip(
-            decoded, boxes, model(list(decoded.values()), boxes), strict=True
-        ):
-            found[place] = dataclasses.replace(
-                found[place],
-                count=len(box),
-                feature_width=features.shape[1],
-                class_count=class_probs.shape[1],
-                regions=encode_regions(box, features, class_probs),
-            )
-    return found
-
-
-def make_sample(item: Read, output: DetectorOutput, detector: str) -> UnwrittenSample:
+def make_sample(item: ReadPair, output: DetectorOutput, detector: str) -> UnwrittenSample:
     """Return the sample of a pair with regions.npz, which the sample's JSON describes."""
     described = Regions(
         key=item.row.key,
         parent=item.row.key,
         image_sha256=item.row.sha256 or "",
-        image_width=item.row.width or 0,
-        image_height=item.row.height or 0,
+        image_width=output.image_width or item.row.width or 0,
+        image_height=output.image_height or item.row.height or 0,
         count=output.count,
         feature_width=output.feature_width,
         class_count=output.class_count,
@@ -154,10 +95,11 @@ def write_shard(shard: ShardEntry, config: RegionsConfig, outputs: DetectorOutpu
 
     def samples() -> Iterator[UnwrittenSample]:
         for item in read_pairs(config.source, shard, config.limit):
-            output = outputs.wait_for(item.sha256)
+            output = outputs.wait_for(output_key(item, config.finder.settings))
             verdict: Verdict = Kept() if output.error is None else Rejected(output.error)
-            if ledger.record(verdict, unit="pair", key=item.row.key, url=item.row.url, scores={}):
-                yield make_sample(item, output, config.detector)
+            place = output.place
+            if ledger.record(verdict, unit="pair", key=item.row.key, parent=place, url=item.row.url, scores={}):
+                yield make_sample(item, output, config.finder.label)
 
     return commit_shard(config.folder, shard.index, write_shard_files(config.dataset, shard.index, samples()), ledger)
 
@@ -182,11 +124,12 @@ class Detect(RegionsPass):
 
     @contextmanager
     def open(self) -> Iterator[FinishUnit[ShardEntry]]:
-        """Load the detector and the keys of known outputs, once for all shards of a Beam worker."""
-        model, known = EfficientNetDetector(), DetectorOutputs.read(self.config.store, self.config.detector)
+        """Open the source and the keys of known outputs, once for all shards of a Beam worker."""
+        source = open_source(self.config.finder, self.config.index)
+        known = DetectorOutputs.read(self.config.store, self.config.finder.label)
 
         def finish(shard: ShardEntry) -> tuple[StageCounts, ...]:
-            detect_shard(shard, self.config, model, known)
+            detect_shard(shard, self.config, source, known)
             return ()
 
         yield finish
@@ -201,13 +144,10 @@ class WriteRegions(RegionsPass):
     @contextmanager
     def open(self) -> Iterator[FinishUnit[ShardEntry]]:
         """Read the keys of the store's outputs, once for all shards of a Beam worker."""
-        outputs = DetectorOutputs.read(self.config.store, self.config.detector)
+        outputs = DetectorOutputs.read(self.config.store, self.config.finder.label)
         yield lambda shard: write_shard(shard, self.config, outputs).counts
 
 
-def build(
-    pipeline: beam.Pipeline, work: Detect | WriteRegions, shards: tuple[ShardEntry, ...]
-) -> beam.PCollection[ShardEntry]:
-    """Build the pipeline of one pass over the shards of pairs."""
-    step = "Detect regions" if isinstance(work, Detect) else "Write regions"
-    return pipeline | "Shards" >> beam.Create(shards) | step >> FinishUnits(work=work, step=step)
+def build(pipeline: beam.Pipeline, work: UnitWork[Any], units: Sequence[Any], step: str) -> beam.PCollection[Any]:
+    """Build the pipeline of one pass over TSVs, or over the shards of pairs."""
+    return pipeline | "Units" >> beam.Create(units) | step >> FinishUnits(work=work, step=step)

@@ -17,34 +17,50 @@ class ModelJudge:
     stored: ModelScores
     rules: tuple[Rule, ...]
 
-    def __call__(self, image_sha256: str, text: str) -> tuple[Verdict, Scores]:
-        """Return the verdict on an image and its text, and their score.
-
-        Without a score they are rejected for the reason that is stored, also where the recipe has no bound.
-        """
+    def score(self, image_sha256: str, text: str) -> float | None:
+        """Return the score of an image and a text, or None if there is none."""
         found = self.stored.find(image_sha256, text_sha256(text))
-        if found is None:
+        return None if found is None else found.score
+
+    def best(self, image_sha256: str, texts: Sequence[str]) -> tuple[Verdict, Scores]:
+        """Return the verdict on an image by its largest score with one of its texts, and that score.
+
+        Without any score it is rejected for the reason that is stored, also where the recipe has no bound.
+        """
+        found = [self.stored.find(image_sha256, text_sha256(text)) for text in texts]
+        known = [item for item in found if item is not None]
+        if not known:
             return Dead("not_scored"), {}
-        if found.score is None:
-            return Rejected(f"{self.name}_{found.error}"), {}
-        scores = {f"{self.name}_score": found.score}
+        finite = [item.score for item in known if item.score is not None]
+        if not finite:
+            return Rejected(f"{self.name}_{known[0].error}"), {}
+        scores = {f"{self.name}_score": max(finite)}
         return decide(scores, self.rules), scores
 
 
-def read_judges(recipe: Recipe, store: str, models: Mapping[str, str]) -> Iterator[ModelJudge]:
-    """Yield the judge of each score of a recipe, by the stored scores of its model: name -> digest of its weights."""
+def read_judges(
+    recipe: Recipe, store: str, models: Mapping[str, str], least: Mapping[str, float]
+) -> Iterator[ModelJudge]:
+    """Yield the judge of each score of a recipe, by the stored scores of its model.
+
+    Args:
+      recipe: The recipe.
+      store: Folder of the image store.
+      models: Score -> digest of the weights of its model.
+      least: Score -> threshold of its top fraction, if the recipe keeps one.
+    """
     asked = recipe.filters.scores
     for name in () if asked is None else asked.models:
         stored = ModelScores.read(scores_folder(store, name, models[name]))
-        yield ModelJudge(name, stored, () if asked is None else asked.rules(name))
+        yield ModelJudge(name, stored, () if asked is None else asked.rules(name, least.get(name)))
 
 
-def judge_pair(judges: Sequence[ModelJudge], image_sha256: str, text: str) -> tuple[Verdict, Scores]:
-    """Return the verdict of the first model that does not keep a pair, and the scores by all models."""
+def judge_texts(judges: Sequence[ModelJudge], image_sha256: str, texts: Sequence[str]) -> tuple[Verdict, Scores]:
+    """Return the verdict of the first model that does not keep an image and its texts, and the scores by all models."""
     verdict: Verdict = Kept()
     scores: Scores = {}
     for judge in judges:
-        own, measured = judge(image_sha256, text)
+        own, measured = judge.best(image_sha256, texts)
         scores |= measured
         verdict = own if isinstance(verdict, Kept) else verdict
     return verdict, scores

@@ -48,15 +48,22 @@ def key_ranges(parts: int, *, local: bool) -> list[list[int]]:
     return [[part] for part in range(parts)] if local else [[*range(parts)]]
 
 
-def unscored_texts(
-    part: int, parts: int, records: SelectedRecords, images: StoredImages, known: ModelScores
-) -> Iterator[ImageAndText]:
-    """Yield each image and text of the selected records in one of `parts` key ranges that has no score."""
+def scored_texts(part: int, parts: int, records: SelectedRecords, images: StoredImages) -> Iterator[ImageAndText]:
+    """Yield each image that can be scored and its text, of the selected records in one of `parts` key ranges."""
     texts_of = kind_of(records.recipe).texts
     for record, _ in selected(records, *key_range(part, parts)):
         if isinstance(record, Head):  # taken down
             continue
-        for url, text in texts_of(record):
+        for url, texts in texts_of(record, records.recipe):
             image = images.find(url)
-            if image is not None and known.find(image[0], text_sha256(text)) is None:
-                yield ImageAndText(*image, text)
+            if image is not None:
+                yield from (ImageAndText(*image, text) for text in texts)
+
+
+def unscored_texts(
+    part: int, parts: int, records: SelectedRecords, images: StoredImages, known: ModelScores
+) -> Iterator[ImageAndText]:
+    """Yield those images and texts that have no score."""
+    for item in scored_texts(part, parts, records, images):
+        if known.find(item.sha256, text_sha256(item.text)) is None:
+            yield item

@@ -29,6 +29,8 @@ class StoredImage:
     extension: str
     size: tuple[int, int] | None = None
     """Width and height of `data` in pixels if it was resized."""
+    scores: Mapping[str, float] = field(default_factory=dict)
+    """Scores by models, for an image of a page."""
 
     @property
     def width(self) -> int:
@@ -50,6 +52,7 @@ class StoredImage:
             "width": self.width,
             "height": self.height,
             "sha256": self.facts.sha256,
+            **self.scores,
         }
 
 

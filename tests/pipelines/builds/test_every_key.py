@@ -18,8 +18,9 @@ import pytest
 from corpusloom.pipelines.builds.config import BuildConfig
 from corpusloom.pipelines.engine.runners import Profile
 from corpusloom.pipelines.recipes.keys import keys_of, override
-from corpusloom.pipelines.recipes.recipe import Recipe
-from corpusloom.pipelines.recipes.rules import CLIPS, FilterSet, Registered, registered
+from corpusloom.pipelines.recipes.recipe import Clips, Recipe
+from corpusloom.pipelines.recipes.region_settings import RegionSettings
+from corpusloom.pipelines.recipes.rules import FilterSet, Registered, registered
 from corpusloom.pipelines.store.lists.list_config import PairListConfig
 from corpusloom.schemas import config as configs
 from tests.pipelines.builds.small_corpus import SmallCorpus, small_corpus
@@ -144,6 +145,10 @@ ROWS: dict[str, Row] = {
     "filters.images.nsfw_model": Row("open_nsfw", SHARDS, ("filters.images.max_nsfw=0.1",)),
     "filters.scores.clip.model": Row("other", SHARDS, ("filters.scores.clip.model=one",), unseen=STORED),
     "filters.scores.clip.min_score": Row("0.3", SHARDS, ("filters.scores.clip.model=one",), unseen=STORED),
+    "filters.scores.clip.top_fraction": Row(
+        "0.3", SHARDS, ("filters.scores.clip.model=one",), kind="pairs", unseen=STORED
+    ),
+    "filters.scores.clip.assign_images": Row("true", SHARDS, ("filters.scores.clip.model=one",), unseen=STORED),
     "dedup.exact_url": Row("true", SELECT),
     "dedup.exact_text": Row("loose", MEASURED),
     "dedup.minhash.shingle_words": Row("3", MEASURED, ("dedup.minhash.bands=14",)),
@@ -170,6 +175,12 @@ ROWS: dict[str, Row] = {
     "honour.licenses": Row('["CC-BY-4.0"]', READ),
     "split.val": Row("0.5", SHARDS),
 }
+
+OF_DERIVED = {
+    f"regions.{key.name}": "tests/pipelines/stages/regions/test_sources.py"
+    for key in dataclasses.fields(RegionSettings)
+} | {f"clips.{key.name}": "tests/pipelines/builds/derived/test_clips.py" for key in dataclasses.fields(Clips)}
+"""Key of a recipe whose dataset is made from another dataset or from videos -> the test of what it changes."""
 
 BUILD_FIELDS: dict[str, tuple[object, frozenset[str], str]] = {
     "recipe": (None, NOTHING, "its keys have the rows above"),
@@ -264,11 +275,9 @@ def recipe_of(corpus: SmallCorpus, kind: str, assignments: tuple[str, ...]) -> R
 
 
 def test_every_key_has_a_row() -> None:
-    keys = {
-        key.path for key in keys_of(Recipe) if key.table is None and key.kinds != CLIPS
-    }  # see derived/test_clips.py
-    missing = keys ^ {*ROWS, *DERIVED}
+    missing = {key.path for key in keys_of(Recipe) if key.table is None} ^ {*ROWS, *DERIVED, *OF_DERIVED}
     assert not missing, f"a setting, and a threshold outside the text filters, needs a row in ROWS: {sorted(missing)}"
+    assert all(path.rpartition(".")[2] in (ROOT / test).read_text() for path, test in OF_DERIVED.items())
 
 
 def test_every_field_of_a_build_has_a_row() -> None:

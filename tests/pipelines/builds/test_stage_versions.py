@@ -64,6 +64,8 @@ SHAPING: dict[str, tuple[str, ...]] = {
         "pipelines/filters/pii.py",
         "pipelines/recipes/measuring.py",
         "pipelines/stages/scores/judging.py",
+        "pipelines/stages/scores/placement.py",
+        "pipelines/stages/scores/top_fraction.py",
         "pipelines/stages/selected_records.py",
         "pipelines/stages/shard_records.py",
         "pipelines/stages/shards.py",

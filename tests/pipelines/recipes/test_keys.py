@@ -26,6 +26,13 @@ CHOICES = {
     "dedup.scope": st.sampled_from(["corpus", "crawl"]),
     "honour.signals": st.sampled_from([[], ["noai"], ["iptc", "noindex"]]),
     "filters.order": st.sampled_from([[], ["c4"], ["quality", "language"]]),
+    "regions.detector": st.just("efficientnet-lite0"),
+    "regions.tsv": st.just(["a.tsv"]),
+    "regions.match": st.sampled_from(["url", "key", "columns.image_id"]),
+    "regions.min_boxes": st.integers(1, 10),
+    "regions.max_boxes": st.integers(10, 100),
+    "regions.min_score": st.sampled_from([0.0, 0.25, 1]),
+    "regions.max_overlap": st.sampled_from([0.0, 0.25, 1]),
     "split.val": st.sampled_from([0.0, 0.25, 1]),
 }
 FIXED = ("kind", "description")

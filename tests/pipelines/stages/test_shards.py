@@ -17,4 +17,4 @@ def test_the_judge_has_a_model_per_score_that_the_recipe_asks_for(tmp_path: Path
     judge = open_judge(config)
     assert (judge.recipe, judge.store.folder, len(judge.index)) == (recipe, str(tmp_path), 0)
     (model,) = judge.models
-    assert model("a" * 64, "text") == (Dead("not_scored"), {})
+    assert model.best("a" * 64, ("text",)) == (Dead("not_scored"), {})

@@ -166,6 +166,13 @@ def test_a_transform_is_a_function_of_sample_and_generator() -> None:
     assert all(np.array_equal(first[name], again[name]) for name in first)
 
 
+def test_masked_regions_need_class_probabilities_and_inputs_do_not() -> None:
+    sample = replace(region_sample(0, boxes=3), class_probs=np.zeros((3, 0), np.float16))
+    with pytest.raises(ConfigError, match=r"have no class probabilities.*--task takes these"):
+        PretrainingTransform(TOKENIZER, CONFIG, WIDTH)(sample, np.random.default_rng(0))
+    assert region_inputs(sample, 8)["region_mask"].sum() == 4
+
+
 def test_pairs_without_regions_are_refused() -> None:
     with pytest.raises(ConfigError, match="loom build regions"):
         PretrainingTransform(TOKENIZER, CONFIG)(PairSample("k", b"", "a", {}), np.random.default_rng(0))

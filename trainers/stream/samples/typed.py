@@ -47,7 +47,10 @@ class ClipSample:
 
 @dataclass(slots=True)
 class RegionsSample:
-    """A pair with its regions: boxes (n, 4) float32, features (n, width) and class_probs (n, classes) float16."""
+    """A pair with its regions: boxes (n, 4) float32, features (n, width) and class_probs (n, classes) float16.
+
+    There are 0 classes if the detector's outputs have no probabilities.
+    """
 
     key: str
     image: bytes

@@ -91,7 +91,7 @@ def predict_regions(model: ViLBERT, given: PairInputs, sample: RegionsSample, ro
     """
     limit = given.features.shape[1] - 1
     count = min(len(sample.boxes), limit)
-    if not count:
+    if not count or not sample.class_probs.shape[1]:  # without a detector's classes none is the right one
         return []
     own = sample.class_probs[:count].argmax(1).tolist()
     text = model.encode_text(given.tokens, given.token_mask)

@@ -98,6 +98,8 @@ def _boxes(item: ExplainedSample, width: int, height: int) -> list[Mapping[str, 
 
 
 def _detected(item: ExplainedSample, number: int, class_name: Name) -> str:
+    if not item.sample.class_probs.shape[1]:
+        return ""
     share, found = max((float(share), found) for found, share in enumerate(item.sample.class_probs[number]))
     return f"{class_name(found)}, {100 * share:.0f} %"
 

@@ -14,7 +14,9 @@ from corpusloom.pipelines.builds.config import BuildReport
 from corpusloom.pipelines.builds.derived import regions
 from corpusloom.pipelines.datasets.verify import verify
 from corpusloom.pipelines.models.identity import ModelIdentity
-from corpusloom.pipelines.stages.regions import make_regions
+from corpusloom.pipelines.models.query_detector import Queries, QueryDetector
+from corpusloom.pipelines.recipes.region_settings import RegionSettings
+from corpusloom.pipelines.stages.regions import make_regions, sources
 from corpusloom.pipelines.stages.regions.outputs import DetectorOutputs
 from corpusloom.pipelines.store import lineage
 from corpusloom.pipelines.store.dataset.shard_files import ShardReport
@@ -22,7 +24,9 @@ from corpusloom.pipelines.store.lineage import Derived
 from corpusloom.schemas.errors import ConfigError, DamageError
 from corpusloom.schemas.manifest import read_manifest
 from corpusloom.schemas.records import ShardEntry
+from corpusloom.trainers.stream.dataset import StreamingDataset
 from tests.pipelines.datasets.finished import change_manifest, finished_dataset
+from tests.pipelines.models.small_detectors import save_detector
 from tests.pipelines.small_web import QUIET
 
 SAMPLES = 12
@@ -38,15 +42,16 @@ class Constant:
     def __call__(
         self, images: Sequence[np.ndarray], boxes: Sequence[np.ndarray]
     ) -> list[tuple[np.ndarray, np.ndarray]]:
-        return [(np.full((len(box), 4), self.value, np.float16), np.ones((len(box), 2), np.float16)) for box in boxes]
+        return [
+            (np.full((len(box), 4), self.value, np.float16), np.full((len(box), 2), 0.5, np.float16)) for box in boxes
+        ]
 
 
 @pytest.fixture(scope="module", autouse=True)
 def detector() -> Iterator[None]:
     """Replace the detector."""
     with pytest.MonkeyPatch.context() as patch:
-        for module in (regions, make_regions):
-            patch.setattr(module, "EfficientNetDetector", Constant)
+        patch.setattr(sources, "EfficientNetDetector", Constant)
         yield
 
 
@@ -150,3 +155,38 @@ def test_a_dataset_depends_on_the_store_although_the_detector_computes_other_val
     shutil.rmtree(folder / "work")
     assert digest("again", "store") == first
     assert digest("elsewhere", "empty store") != first
+
+
+def test_a_detector_by_path_finds_regions_and_its_changed_weights_are_kept_apart(folder: Path, tmp_path: Path) -> None:
+    changed = save_detector(tmp_path / "detector", "yolos")
+    settings = RegionSettings(detector=changed, min_boxes=11, max_boxes=11)
+    first = build(folder, "queries", settings=settings).manifest
+    assert first is not None
+    sample = next(iter(StreamingDataset(str(folder / "queries"))))
+    assert (len(sample.features), sample.features.shape[1], sample.class_probs.shape[1]) == (11, 16, 4)
+    label = json.loads(first.config)["detector"]
+    assert label.startswith("yolos ")
+    assert label.endswith(" min_boxes 11 max_boxes 11")
+    save_detector(tmp_path / "detector", "yolos", seed=1)
+    second = build(folder, "again", settings=settings).manifest
+    assert second is not None
+    assert second.digest != first.digest
+    assert len(list((folder / "store" / "regions").iterdir())) == 3  # two of this detector, one of the fixture's
+
+
+def test_a_store_gives_the_dataset_of_a_detector_that_now_computes_other_last_bits(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = RegionSettings(detector=save_detector(tmp_path / "detector", "yolos"))
+    first = build(folder, "here", settings=settings).manifest
+
+    def other_cpu(self: QueryDetector, rgb: np.ndarray) -> Queries:
+        pytest.fail("the store has the outputs of every image")
+
+    shutil.rmtree(folder / "work")
+    monkeypatch.setattr(QueryDetector, "check", lambda self: None)
+    monkeypatch.setattr(QueryDetector, "__call__", other_cpu)
+    second = build(folder, "there", settings=settings).manifest
+    assert first is not None
+    assert second is not None
+    assert second.digest == first.digest

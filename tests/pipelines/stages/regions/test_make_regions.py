@@ -1,88 +1,41 @@
 """A shard of pairs becomes a shard of the same pairs with regions, and a broken image is rejected in the ledger."""
 
-import io
 import json
-from collections.abc import Sequence
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 from corpusloom.pipelines.models.detector import BATCH
-from corpusloom.pipelines.models.identity import ModelIdentity
+from corpusloom.pipelines.recipes.region_settings import RegionSettings
 from corpusloom.pipelines.stages.regions import make_regions
+from corpusloom.pipelines.stages.regions.grid import GridRegions
 from corpusloom.pipelines.stages.regions.make_regions import (
     RegionsConfig,
     WriteRegions,
-    detect,
     detect_shard,
     make_sample,
-    read_pairs,
     write_shard,
 )
 from corpusloom.pipelines.stages.regions.outputs import DetectorOutputs
-from corpusloom.pipelines.store.dataset.samples import UnwrittenSample, to_json
-from corpusloom.pipelines.store.dataset.shard_files import write_shard_files
+from corpusloom.pipelines.stages.regions.pairs_of_shard import read_pairs
+from corpusloom.pipelines.stages.regions.sources import SourceIdentity
 from corpusloom.pipelines.store.stages import StoreLagError
 from corpusloom.schemas import tables
-from corpusloom.schemas.records import LedgerRow, ShardEntry, SidecarRow
+from corpusloom.schemas.records import LedgerRow, ShardEntry
+from tests.pipelines.stages.regions.shard_of_pairs import BROKEN, PAIRS, SIDE, Constant, write_pairs
 from tests.pipelines.store.store_maker import png
-
-PAIRS = BATCH + 2
-BROKEN = 3
-SIDE = 48
-
-
-class Constant:
-    """A detector whose features are the number of the image in its call; it records the sizes of its batches."""
-
-    identity = ModelIdentity("constant", "1", "0" * 64)
-
-    def __init__(self) -> None:
-        self.batches: list[int] = []
-
-    def __call__(
-        self, images: Sequence[np.ndarray], boxes: Sequence[np.ndarray]
-    ) -> list[tuple[np.ndarray, np.ndarray]]:
-        self.batches.append(len(images))
-        return [
-            (np.full((len(box), 4), number, np.float16), np.full((len(box), 2), 0.5, np.float16))
-            for number, box in enumerate(boxes)
-        ]
 
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ShardEntry]:
     """Return a dataset of one shard of pairs, one of them with a broken image."""
     folder = str(tmp_path_factory.mktemp("pairs"))
-
-    def sample(number: int) -> UnwrittenSample:
-        key = f"{number:032x}"
-        fields = {
-            "png": b"broken" if number == BROKEN else png(number, SIDE),
-            "txt": b"t",
-            "json": to_json({"key": key}),
-        }
-        row = SidecarRow(
-            key=key, url=f"http://example.org/{number}", page_url="", width=SIDE, height=SIDE, sha256="0" * 64
-        )
-        return UnwrittenSample(key, fields, row, {})
-
-    entry = write_shard_files(folder, 0, map(sample, range(PAIRS)))
-    assert entry is not None
-    return folder, entry
-
-
-@pytest.mark.parametrize(("limit", "read"), [(None, PAIRS), (0, 0), (1, 1), (PAIRS + 1, PAIRS)])
-def test_a_limit_counts_the_pairs_of_a_shard(source: tuple[str, ShardEntry], limit: int | None, read: int) -> None:
-    found = list(read_pairs(*source, limit))
-    assert [item.row.key for item in found] == [f"{number:032x}" for number in range(read)]
-    assert all(item.image == item.members["png"] for item in found)
+    return folder, write_pairs(folder)
 
 
 def test_a_sample_has_the_members_of_its_pair_and_its_regions(source: tuple[str, ShardEntry]) -> None:
     (item,) = read_pairs(*source, 1)
-    made = make_sample(item, detect([item], Constant())[0], "constant 1")
+    made = make_sample(item, GridRegions(Constant(), 36).describe([item])[0], "constant 1")
     assert {name: made.fields[name] for name in ("png", "txt")} == {"png": png(0, SIDE), "txt": b"t"}
     body = json.loads(made.fields["json"])
     assert body["key"] == item.row.key
@@ -94,19 +47,6 @@ def test_a_sample_has_the_members_of_its_pair_and_its_regions(source: tuple[str,
     assert made.known.keys() == {"png", "txt", "json"}
 
 
-def test_each_image_has_its_own_outputs_although_one_is_broken(source: tuple[str, ShardEntry]) -> None:
-    items = list(read_pairs(*source, 5))
-    model = Constant()
-    found = detect(items, model)
-    assert model.batches == [4]
-    assert [output.sha256 for output in found] == [item.sha256 for item in items]
-    assert [output.image_sha256 for output in found] == ["0" * 64] * 5
-    broken = found.pop(BROKEN)
-    assert (broken.error, broken.regions, broken.count) == ("not_an_image", b"", 0)
-    for place, output in enumerate(found):
-        assert set(np.load(io.BytesIO(output.regions))["features"].ravel()) == {place}
-
-
 def config(source: str, folder: Path) -> RegionsConfig:
     """Return the configuration of a stage of regions."""
     return RegionsConfig(
@@ -114,7 +54,7 @@ def config(source: str, folder: Path) -> RegionsConfig:
         dataset=str(folder / "out"),
         folder=str(folder / "stage"),
         store=str(folder / "store"),
-        detector="d",
+        finder=SourceIdentity(settings=RegionSettings(), label="d"),
     )
 
 
@@ -128,20 +68,20 @@ def test_each_image_is_detected_once_in_full_batches_and_committed_in_parts(
 ) -> None:
     monkeypatch.setattr(make_regions, "COMMIT_IMAGES", BATCH)
     model = Constant()
-    detect_shard(source[1], config(source[0], tmp_path), model, set())
+    detect_shard(source[1], config(source[0], tmp_path), GridRegions(model, 36), set())
     assert model.batches == [BATCH - 1, 2]
     assert len(list((tmp_path / "store").rglob("*.parquet"))) == 2
     known = outputs(tmp_path)
     assert {item.sha256 for item in read_pairs(*source, None)} == {
         item.sha256 for item in read_pairs(*source, None) if item.sha256 in known
     }
-    detect_shard(source[1], config(source[0], tmp_path), model, known)
+    detect_shard(source[1], config(source[0], tmp_path), GridRegions(model, 36), known)
     assert model.batches == [BATCH - 1, 2]
 
 
 def test_a_shard_is_written_from_the_store_and_accounted_for(source: tuple[str, ShardEntry], tmp_path: Path) -> None:
     stage = config(source[0], tmp_path)
-    detect_shard(source[1], stage, Constant(), set())
+    detect_shard(source[1], stage, GridRegions(Constant(), 36), set())
     report = write_shard(source[1], stage, outputs(tmp_path))
     assert report.entry is not None
     assert (report.index, report.entry.samples) == (0, PAIRS - 1)
@@ -162,7 +102,7 @@ def test_a_store_without_an_image_is_an_error_and_writes_no_shard(
 def test_a_shard_is_finished_while_its_files_are_there(source: tuple[str, ShardEntry], tmp_path: Path) -> None:
     work = WriteRegions(config(source[0], tmp_path))
     assert not work.is_finished(source[1])
-    detect_shard(source[1], work.config, Constant(), set())
+    detect_shard(source[1], work.config, GridRegions(Constant(), 36), set())
     write_shard(source[1], work.config, outputs(tmp_path))
     assert work.is_finished(source[1])
     (tmp_path / "out" / "00000.tar").unlink()

@@ -53,9 +53,8 @@ def write_images(folder: Path, pairs: list[tuple[bytes, str]]) -> str:
 
 def scored_config(folder: Path, source: str, name: str, *overrides: str, **changes: object) -> BuildConfig:
     """Return the configuration of a build of `source` into folder/name, by the model "colours"."""
-    keys = ("filters.scores.clip.model=colours", *LOOSE, *overrides)
     values: dict[str, object] = {
-        "recipe": load_recipe("align", keys),
+        "recipe": load_recipe("align", ("filters.scores.clip.model=colours", *LOOSE, *overrides)),
         "out": str(folder / name),
         "work": str(folder / "work"),
         "store": str(folder / "store"),

@@ -1,5 +1,7 @@
 """CLIP scores of pairs: once per image and text, those of the model, and stored for later thresholds."""
 
+import json
+import tarfile
 from pathlib import Path
 
 import numpy as np
@@ -8,11 +10,14 @@ import torch
 from transformers import CLIPModel
 
 from corpusloom.pipelines.cli.clip_loader import load_clip
+from corpusloom.pipelines.recipes.recipe import load_recipe
 from corpusloom.pipelines.stages.scores import clip_scores
 from corpusloom.pipelines.store import model_scores
+from corpusloom.pipelines.store.warc.writing import WarcWriter
 from corpusloom.schemas.errors import ConfigError
 from tests.pipelines.stages.scores.encoders import SEEN, colour_score, load_blind, load_wide
 from tests.pipelines.stages.scores.scored_builds import ledger_of, picture, scored_build, scores_of, write_images
+from tests.pipelines.store.store_maker import DATE
 from tests.trainers.clip.folders import TEXTS, TOKENIZER, hf_folder
 
 RED, GREEN, BLUE = picture((250, 10, 10)), picture((10, 250, 10)), picture((10, 10, 250))
@@ -118,3 +123,58 @@ def test_a_text_of_a_megabyte_is_cut_by_the_model(tmp_path: Path) -> None:
     key = f"filters.scores.clip.model={hf_folder(tmp_path / 'clip')[0]}"
     scored_build(tmp_path, source, "out", key, load_clip=load_clip)
     assert len(scores_of(tmp_path / "out")) == 2
+
+
+PAGE = (
+    "<p>The letter of the first house is b b b b b b b b b b b b and nothing else at all. "
+    "The grass of the garden is g g g g g g g g g g g g in the summer of the year.</p>"
+    '<img src="/green.png"><img src="/blue.png"><img src="/grey.png">'
+    "<p>Here are many more words of the page, r r r r r r r r r, so that it is long enough to be kept.</p>"
+)
+
+
+def write_page(path: Path) -> str:
+    """Write a WARC of a page and its three images."""
+    answers = {"page": ("text/html", f"<html><body><article>{PAGE}</article></body></html>".encode())}
+    pictures = {"green": GREEN, "blue": BLUE, "grey": picture((200, 200, 200))}
+    answers |= {f"{name}.png": ("image/png", data) for name, data in pictures.items()}
+    with path.open("wb") as handle:
+        writer = WarcWriter(handle, compress=True)
+        for name, (kind, body) in answers.items():
+            head = f"HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\n\r\n".encode()
+            url, request = f"http://example.org/{name}", b"GET / HTTP/1.1\r\n\r\n"
+            writer.exchange(url, request, head, body, date=DATE, address=None, truncated=None)
+    return str(path)
+
+
+def test_images_of_a_page_move_to_their_sentences_and_those_that_resemble_none_go(tmp_path: Path) -> None:
+    warc = write_page(tmp_path / "page.warc.gz")
+    overrides = [f"filters.{name}=off" for name in ("language", "c4", "images.min_side", "images.max_aspect")]
+    overrides += ["filters.images.min_colour_range=off", "filters.scores.clip.min_score=0.9", "dedup.exact_text=off"]
+    model = ("filters.scores.clip.model=colours",)
+    places = {
+        "work": str(tmp_path / "work"),
+        "store": str(tmp_path / "store"),
+        "warcs": (warc,),
+        "from_img2dataset": (),
+    }
+    changes = places | {"recipe": load_recipe("mmc4", (*overrides, *model))}
+    report = scored_build(tmp_path, "", "out", **changes)
+    assert report.manifest is not None
+    assert report.manifest.samples == 1
+    with tarfile.open(tmp_path / "out" / "00000.tar") as tar:
+        (name,) = (name for name in tar.getnames() if name.endswith(".json"))
+        body = json.load(tar.extractfile(name))  # type: ignore[arg-type]
+    urls = {info["name"]: info["url"].rpartition("/")[2] for info in body["image_info"]}
+    shown = [urls[image] if image else text for image, text in zip(body["images"], body["texts"], strict=True)]
+    assert shown[0] == "blue.png"
+    assert shown[1].endswith("nothing else at all.")
+    assert shown[2] == "green.png"
+    assert shown[3].startswith("The grass of the garden")
+    assert "grey.png" not in urls.values()
+    assert all(info["clip_score"] >= 0.9 for info in body["image_info"])
+    plain = places | {"recipe": load_recipe("mmc4", overrides), "load_clip": None}
+    scored_build(tmp_path, "", "plain", **plain)
+    with tarfile.open(tmp_path / "plain" / "00000.tar") as tar:
+        (name,) = (name for name in tar.getnames() if name.endswith(".json"))
+        assert len(json.load(tar.extractfile(name))["image_info"]) == 3  # type: ignore[arg-type]

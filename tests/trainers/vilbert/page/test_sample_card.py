@@ -1,5 +1,8 @@
 """The values of a card: weights as custom properties, boxes from large to small, names of predictions."""
 
+from dataclasses import replace
+
+import numpy as np
 import torch
 
 from corpusloom.trainers.vilbert.page.sample_card import card_of, properties, relative, with_mean
@@ -35,6 +38,15 @@ def test_boxes_are_drawn_from_the_largest_to_the_smallest_and_img_is_the_image()
     assert card["masked_words"][1]["title"] == card["masked_words"][1]["own"] == "red"
     assert card["masked_regions"][4]["title"] == "region 5"
     assert len(card["weights"]) == 5
+
+
+def test_regions_without_class_probabilities_have_no_class_and_none_is_predicted() -> None:
+    given, sample = page_model(), region_sample(0, boxes=5)
+    sample = replace(sample, class_probs=np.zeros((5, 0), np.float16))
+    card = card_of(explain(given, sample, "a red disc"), given.token_name, given.class_name)
+    assert [region["detected"] for region in card["regions"]] == [""] * 6
+    assert card["masked_regions"] == []
+    assert len(card["boxes"]) == 6
 
 
 def test_many_boxes_are_drawn_fainter() -> None:
