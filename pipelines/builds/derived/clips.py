@@ -12,6 +12,7 @@ from corpusloom.pipelines.engine.progress import Reporter
 from corpusloom.pipelines.engine.runners import run
 from corpusloom.pipelines.recipes.recipe import Recipe, config_json
 from corpusloom.pipelines.stages.clips.cut_video import CutConfig, Video
+from corpusloom.pipelines.stages.clips.fetch_videos import RefusedRow, listed_videos
 from corpusloom.pipelines.stages.clips.find_videos import find_videos
 from corpusloom.pipelines.stages.clips.make_clips import (
     STAGE,
@@ -41,6 +42,7 @@ from corpusloom.pipelines.store.stages import read_report as read_stage
 from corpusloom.schemas import layout, storage
 from corpusloom.schemas.manifest import Manifest, make_digest, read_manifest, write_manifest
 from corpusloom.schemas.records import FileEntry
+from corpusloom.schemas.urls.redaction import redacted
 from corpusloom.schemas.verdicts import Rejected
 
 CLIPS_VERSION = 1
@@ -49,10 +51,10 @@ CLIPS_VERSION = 1
 def build_dataset(config: BuildConfig, reporter: Reporter) -> BuildReport:
     """Build the dataset of clips of the videos that a configuration names, unless it is finished."""
     reporter, started = reporter.fresh(), time.time()
-    with reporter.stage("hash the videos"):
-        found = find_videos(config.videos, config.recipe.clips.subtitle_languages)
+    found, refused = find(config, reporter)
     videos, copies = without_copies(found)
-    stage = plan(config, found)
+    refused += [RefusedRow(key=copy.key, url=copy.name, verdict=Rejected("copy_of_video")) for copy in copies]
+    stage = plan(config, found, refused)
     if stage.done and _is_whole(config.out, stage):
         return BuildReport(manifest=read_manifest(config.out), reused=(STAGE,), seconds=reporter.seconds)
     refuse_other(config.out, stage)
@@ -73,7 +75,7 @@ def build_dataset(config: BuildConfig, reporter: Reporter) -> BuildReport:
         write = partial(build, work=WriteClips(made), units=units)
         with reporter.stage("shards", number, lambda: len(storage.listing(stage.path("done"))), "shards"):
             reporter.add_measures(run(write, config.profile))
-        manifest = finish(config, stage, videos, copies, number)
+        manifest = finish(config, stage, videos, refused, number)
         manifest = document(config.out, manifest)
         facts = {"started": started, "finished": time.time(), "seconds": reporter.seconds}
         store_dataset.write_run(config.out, facts, manifest)
@@ -82,9 +84,19 @@ def build_dataset(config: BuildConfig, reporter: Reporter) -> BuildReport:
     return BuildReport(manifest=manifest, reused=(), seconds=reporter.seconds, measures=reporter.measures)
 
 
-def plan(config: BuildConfig, found: Sequence[Video]) -> Stage:
+def find(config: BuildConfig, reporter: Reporter) -> tuple[list[Video], list[RefusedRow]]:
+    """Return the videos of a build, fetched where a list names their URLs, and the rows of lists without one."""
+    if config.lists:
+        with reporter.stage("fetch the videos"):
+            return listed_videos(config.lists, config.columns, storage.join(config.store, "videos"), config.image_fetch)
+    with reporter.stage("hash the videos"):
+        return find_videos(config.videos, config.recipe.clips.subtitle_languages), []
+
+
+def plan(config: BuildConfig, found: Sequence[Video], refused: Sequence[RefusedRow] = ()) -> Stage:
     """Return the stage of a build of these videos."""
-    return plan_stage(config.work, STAGE, stage_version=CLIPS_VERSION, inputs=inputs_of(config, found))
+    inputs = inputs_of(config, found) | {"refused": [(row.key, row.url, repr(row.verdict)) for row in refused]}
+    return plan_stage(config.work, STAGE, stage_version=CLIPS_VERSION, inputs=inputs)
 
 
 def without_copies(found: Sequence[Video]) -> tuple[list[Video], list[Video]]:
@@ -133,22 +145,22 @@ def _is_whole(out: str, stage: Stage) -> bool:
 
 
 def finish(
-    config: BuildConfig, stage: Stage, videos: Sequence[Video], copies: Sequence[Video], shards: int
+    config: BuildConfig, stage: Stage, videos: Sequence[Video], refused: Sequence[RefusedRow], shards: int
 ) -> Manifest:
     """Write the tables, check that no record was lost and return the manifest, which is not written yet."""
     reports = [read_shard_report(stage.folder, index) for index in range(shards)]
-    doubled = Ledger(STAGE)
-    for video in copies:
-        doubled.record(Rejected("copy_of_video"), unit="video", key=video.key, url=video.name, scores={})
-    doubled.write(stage.path("copies"), "copies")
+    others = Ledger(STAGE)
+    for row in refused:
+        others.record(row.verdict, unit="video", key=row.key, url=row.url, scores={})
+    others.write(stage.path("refused"), "refused")
     cut = [row for video in videos for row in read_report(stage.folder, video.sha256)[0]]
-    counts = add_counts([*cut, *doubled.counts(), *(row for report in reports for row in report.counts)])
+    counts = add_counts([*cut, *others.counts(), *(row for report in reports for row in report.counts)])
     check_conservation(counts)
     entries = tuple(report.entry for report in reports if report.entry is not None)
     files = []
     for kind in store_dataset.TABLES:
         fragments = [stage.path("videos", kind, f"{video.sha256}.parquet") for video in videos]
-        fragments.append(stage.path("copies", kind, "copies.parquet"))
+        fragments.append(stage.path("refused", kind, "refused.parquet"))
         with scratch_folder(stage.folder) as scratch:
             rows = store_dataset.read_fragments(kind, fragments)
             files.append(store_dataset.write_rows(config.out, kind, STAGE, rows, scratch))
@@ -158,7 +170,10 @@ def finish(
         recipe=config.recipe.name,
         kind=config.recipe.kind,
         config=text,
-        inputs=tuple(FileEntry(name=video.name, sha256=video.sha256, bytes=video.bytes) for video in videos),
+        inputs=tuple(
+            FileEntry(name=redacted(video.name).rsplit("/", 1)[-1], sha256=video.sha256, bytes=video.bytes)
+            for video in videos
+        ),
         shard_count=shards,
         samples=sum(entry.samples for entry in entries),
         counts=counts,

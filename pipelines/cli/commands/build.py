@@ -208,8 +208,12 @@ class BuildFlags(BuildOptions):
         return 0
 
     def _run_clips(self, recipe: "Recipe") -> int:
-        if not self.videos:
-            raise ConfigError("clips are made from videos", where="loom build", remedy="name them with --video")
+        if bool(self.videos) == bool(self.lists):
+            raise ConfigError(
+                "clips are made from videos",
+                where="loom build",
+                remedy="give files as --video, or lists of URLs as --list",
+            )
         extras.require("video", extras.VIDEO, "loom build vtp")
         from corpusloom.pipelines.builds.derived import clips
 

@@ -24,6 +24,7 @@ from corpusloom.pipelines.stages.clips.decoding import (
     timed,
 )
 from corpusloom.pipelines.stages.clips.pictures import picture
+from corpusloom.pipelines.stages.clips.skipping import needed_frames
 from corpusloom.pipelines.stages.clips.subtitles import MAX_BYTES, read_subtitles
 from corpusloom.pipelines.store.dataset import tars
 from corpusloom.pipelines.store.dataset.samples import UnwrittenSample, members_of, split_of, to_json
@@ -111,11 +112,13 @@ def _cut(video: Video, config: CutConfig, problems: Counter[str]) -> CutVideo:
     with open_video(video.path, config.limits) as (container, stream):
         text = _texts(video, container, config, problems)
         steps = cuts_at_steps(text.text, config.longest)
-        cuts = tuple(itertools.islice(text.cuts or steps, config.limit)) if text.cuts or config.limit else steps
+        chosen = tuple(itertools.islice(text.cuts or steps, config.limit)) if text.cuts or config.limit else None
         writer = _ClipWriter(video, config, text)
-        frames = timed(decoded(container, stream, problems), stream, config.limits, problems)
+        times = (at for cut in chosen or cuts_at_steps(text.text, config.longest) for at in times_of(cut, config.fps))
+        needed = needed_frames(video.path, config.limits, times)
+        frames = timed(decoded(container, stream, problems, needed), stream, config.limits, problems)
         tar, sidecar = fragment_paths(config.folder, video.sha256)
-        tars.write_shard(tar, writer.samples(frames, iter(cuts)), writer.add_row)
+        tars.write_shard(tar, writer.samples(frames, iter(chosen or steps)), writer.add_row)
     if writer.rows:
         tables.write_records(sidecar, SidecarRow, writer.rows, sort_by=("key",))
     keys = tuple(row.key for row in writer.rows)

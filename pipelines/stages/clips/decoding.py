@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import av
 from av.video.frame import VideoFrame
@@ -48,6 +48,18 @@ class RefusedVideo(Exception):  # noqa: N818
     def __init__(self, verdict: Rejected) -> None:
         super().__init__(verdict.reason)
         self.verdict = verdict
+
+
+class Needed(Protocol):
+    """The frames that have to be decoded."""
+
+    @property
+    def first(self) -> int:
+        """Time of the first frame; nothing is left out unless the decoder's first frame has this time."""
+
+    @property
+    def times(self) -> frozenset[int]:
+        """Times of the frames in units of the stream."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +124,17 @@ def raise_if_memory(error: BaseException) -> None:
 
 
 def decoded(
-    container: "av.container.InputContainer", stream: VideoStream, problems: Counter[str]
+    container: "av.container.InputContainer",
+    stream: VideoStream,
+    problems: Counter[str],
+    needed: Needed | None = None,
 ) -> Iterator[VideoFrame]:
-    """Yield the frames that can be decoded, in order; `problems` counts packets that cannot, and a broken end."""
+    """Yield the frames that can be decoded, in order; `problems` counts packets that cannot, and a broken end.
+
+    With `needed`, frames at other times may be left out.
+    """
     packets = container.demux(stream)
+    context, skips = stream.codec_context, False
     while True:
         try:
             packet = next(packets)
@@ -125,13 +144,17 @@ def decoded(
             raise_if_memory(error)
             problems["broken_end"] += 1
             return
+        if skips and needed is not None:
+            context.skip_frame = "DEFAULT" if packet.pts is None or packet.pts in needed.times else "NONREF"
         try:
             frames = packet.decode()
         except av.FFmpegError as error:
             raise_if_memory(error)
             problems["broken_packets"] += 1
             continue
-        yield from frames
+        for frame in frames:
+            skips = skips or (needed is not None and frame.pts == needed.first)
+            yield frame
 
 
 def timed(

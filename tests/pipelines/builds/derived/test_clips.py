@@ -1,15 +1,22 @@
 """A dataset of clips: what it is made from, what changes it, what a kill costs, and what the commands say of it."""
 
+import contextlib
+import dataclasses
+import functools
 import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from corpusloom.pipelines.builds.config import BuildConfig, BuildReport
@@ -23,12 +30,18 @@ from corpusloom.pipelines.recipes.keys import keys_of
 from corpusloom.pipelines.recipes.recipe import Recipe, load_recipe
 from corpusloom.pipelines.stages.clips.cut_video import cut_video, fragment_paths
 from corpusloom.pipelines.stages.clips.find_videos import find_videos
+from corpusloom.pipelines.store.lists.list_config import PairListConfig
 from corpusloom.schemas import tables
 from corpusloom.schemas.errors import ConfigError
+from corpusloom.schemas.images.decoding import decode_rgb
 from corpusloom.schemas.manifest import Manifest, read_manifest
 from corpusloom.schemas.records import LedgerRow, SidecarRow
+from corpusloom.trainers.flamingo.config import FlamingoDataConfig
+from corpusloom.trainers.flamingo.data import FlamingoTransform
+from corpusloom.trainers.stream.dataset import StreamingDataset
 from tests.pipelines.small_web import QUIET
 from tests.pipelines.stages.clips.videos import regular, write_video
+from tests.trainers.flamingo.test_data import VOCABULARY
 
 CUES = "WEBVTT\n\n00:00.500 --> 00:02.000\nthe first words\n\n00:59.000 --> 01:00.000\nlate words\n"
 
@@ -203,10 +216,66 @@ def test_the_commands_know_the_dataset(built: Path, capsys: pytest.CaptureFixtur
 
 def test_flags_that_do_not_fit_are_refused(videos: Path, tmp_path: Path) -> None:
     out = str(tmp_path / "x")
-    with pytest.raises(ConfigError, match=r"clips are made from videos.*--video"):
+    with pytest.raises(ConfigError, match=r"clips are made from videos.*--video.*--list"):
         main.run(["build", "vtp", "--warc", "a", "--out", out, "--contact", "a@b.example"])
     with pytest.raises(ConfigError, match="not made from videos"):
         main.run(["build", "align", "--video", str(videos), "--out", out])
+
+
+def test_the_loader_yields_frames_and_text_and_flamingo_trains_on_eight_of_them(built: Path) -> None:
+    samples = {sample.key: sample for sample in StreamingDataset(str(built / "out"))}
+    assert samples.keys() == {row.key for row in rows_of(built)}
+    for row in rows_of(built):
+        sample = samples[row.key]
+        frames = np.stack([decode_rgb(data) for data in sample.frames])
+        assert frames.shape == (row.images, row.height, row.width, 3)
+        assert sample.text == row.caption
+    transform = FlamingoTransform(VOCABULARY, FlamingoDataConfig(pair_tokens=24), 32)
+    images = transform(samples[rows_of(built)[0].key], np.random.default_rng(0))["images"]
+    assert images.shape == (1, 8, 3, 32, 32)
+
+
+def test_a_list_of_urls_is_fetched_once_and_each_row_has_an_outcome(videos: Path, tmp_path: Path) -> None:
+    with serve_folder(videos) as server:
+        root = f"http://127.0.0.1:{server.server_port}"
+        rows = [f"{root}/silent.mp4,a silent video", f"{root}/broken.mp4,text", f"{root}/absent.mp4,text", ",no url"]
+        (tmp_path / "list.csv").write_text("\n".join(["url,caption", *rows]) + "\n")
+        fetch = FetchConfig(
+            contact="https://corpusloom.example/test", delay=0, allow_addresses=(f"127.0.0.0/8:{server.server_port}",)
+        )
+        columns = PairListConfig(caption_column="caption")
+        config = dataclasses.replace(
+            config_of(tmp_path, videos), videos=(), lists=(str(tmp_path / "list.csv"),), columns=columns, fetch=fetch
+        )
+        first = clips.build_dataset(config, QUIET).manifest
+    assert first is not None
+    (row,) = rows_of(tmp_path)
+    assert (row.url, row.caption, row.images) == (f"{root}/silent.mp4", "a silent video", 2)
+    ledger = tables.read_records(str(tmp_path / "out/ledger/clips.parquet"), LedgerRow)
+    assert {(item.url, item.reason) for item in ledger} == {
+        (f"{root}/broken.mp4", "not_a_video"), (f"{root}/absent.mp4", "http_404"), ("", "no_url")
+    }  # fmt: skip
+    again = dataclasses.replace(config, out=str(tmp_path / "again"), work=str(tmp_path / "other"))
+    second = clips.build_dataset(again, QUIET).manifest
+    assert second is not None
+    assert second.digest == first.digest
+
+
+@contextlib.contextmanager
+def serve_folder(folder: Path) -> Iterator[ThreadingHTTPServer]:
+    """Serve a folder on loopback."""
+
+    class Quiet(SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder)))
+    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread.start()
+    yield server
+    server.shutdown()
+    thread.join()
+    server.server_close()
 
 
 def test_a_killed_build_resumes_to_the_same_digest(built: Path, videos: Path, tmp_path: Path) -> None:

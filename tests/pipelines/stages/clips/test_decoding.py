@@ -19,6 +19,7 @@ from corpusloom.pipelines.stages.clips.decoding import (
     timed,
 )
 from corpusloom.pipelines.stages.clips.pictures import rgb
+from corpusloom.pipelines.stages.clips.skipping import NeededFrames, needed_frames
 from tests.pipelines.stages.clips.videos import HEIGHT, WIDTH, image_of, number_of, regular, write_header, write_video
 
 IRREGULAR = [Fraction(n) for n in ("0", "0.04", "0.9", "1", "1.001", "2.5", "2.96", "3.04", "6", "6.5")]
@@ -63,6 +64,36 @@ def test_the_frame_at_a_second_is_the_last_that_began(name: str, tmp_path: Path)
     assert found[:7] == LAST_AT[:7]
     assert set(found[7:]) <= {9}
     assert not problems
+
+
+def sampled(path: Path, needed: NeededFrames | None) -> tuple[list[np.ndarray], list[TimedFrame]]:
+    """Return the pictures of each second, and all frames that were decoded."""
+    with open_video(str(path), Limits()) as (container, stream):
+        frames = list(timed(decoded(container, stream, Counter(), needed), stream, Limits(), Counter()))
+        marks = ((1000 * second, second) for second in range(10))
+        return [rgb(item.frame) for _, item in frames_at(iter(frames), marks)], frames
+
+
+@pytest.mark.parametrize("name", CODECS)
+@pytest.mark.parametrize("moving", [True, False])
+def test_frames_that_are_left_out_do_not_change_the_others(name: str, moving: bool, tmp_path: Path) -> None:
+    codec, pix_fmt, options = CODECS[name]
+    rng = np.random.default_rng(1)
+    noise = [rng.integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8) for _ in range(60)]
+    images = [np.roll(noise[0], number, 1) for number in range(60)] if moving else noise
+    path = write_video(tmp_path / name, regular(6, 10), images=images, codec=codec, pix_fmt=pix_fmt, options=options)
+    needed = needed_frames(str(path), Limits(), (1000 * second for second in range(10**6)))
+    assert needed is not None
+    (pictures, frames), (same, fewer) = sampled(path, None), sampled(path, needed)
+    assert len(pictures) >= 6
+    assert all(np.array_equal(a, b) for a, b in zip(pictures, same, strict=True))
+    assert frames[-1].end == fewer[-1].end
+
+
+def test_frames_to_which_no_other_refers_are_left_out(tmp_path: Path) -> None:
+    path = write_video(tmp_path / "a.mp4", regular(6, 10), pix_fmt="yuv420p", options={"bf": "3"})
+    needed = needed_frames(str(path), Limits(), iter([0]))
+    assert len(sampled(path, needed)[1]) < len(sampled(path, None)[1]) == 60
 
 
 def test_a_constant_rate_is_sampled_each_second(tmp_path: Path) -> None:
