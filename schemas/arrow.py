@@ -50,6 +50,12 @@ def _with_columns(table: pa.Table) -> pa.Table:
     return table.add_column(at, pa.field("columns", kind, nullable=False), empty)
 
 
+def _with_page_language(table: pa.Table) -> pa.Table:
+    """Return pairs of version 3, which had no language of the page, as pairs of version 4."""
+    at = table.schema.get_field_index("image_url")
+    return table if at < 0 else table.add_column(at, "page_language", pa.nulls(table.num_rows, pa.string()))
+
+
 def _with_tokens_and_entries(table: pa.Table) -> pa.Table:
     """Return heads of version 1, which had neither, as heads of version 2; columns that are not read stay away."""
     if "frequent_paragraphs" not in table.column_names:
@@ -73,6 +79,30 @@ def _add_crc32c(table: pa.Table) -> pa.Table:
     return table.set_column(at, members.with_type(wider), table.column(at).cast(wider))
 
 
+def _with_image_title(table: pa.Table) -> pa.Table:
+    """Add the field image_title, without values, to the images of pages of version 1."""
+    for name in ("blocks", "meta_images"):
+        at = table.schema.get_field_index(name)
+        if at >= 0:
+            column = table.schema.field(at)
+            wider = column.with_type(_widened(column.type))
+            table = table.set_column(at, wider, table.column(at).cast(wider.type))
+    return table
+
+
+def _widened(kind: pa.DataType) -> pa.DataType:
+    """Return a type with the field image_title after each field `title` of an image."""
+    if pa.types.is_list(kind):
+        return pa.list_(kind.value_field.with_type(_widened(kind.value_type)))
+    if not pa.types.is_struct(kind):
+        return kind
+    inner = [item.with_type(_widened(item.type)) for item in kind]
+    titles = [at for at, item in enumerate(inner, 1) if item.name == "title"]
+    return pa.struct(
+        [*inner[: titles[0]], pa.field("image_title", pa.string()), *inner[titles[0] :]] if titles else inner
+    )
+
+
 def _with_sizes_and_places(table: pa.Table) -> pa.Table:
     """Add sizes of 0 and places without a value to detector outputs of version 1."""
     zeros = pa.array([0] * len(table), pa.int64())
@@ -86,8 +116,10 @@ UPGRADES: dict[tuple[str, int], Callable[[pa.Table], pa.Table]] = {
     ("FrontierRow", 1): _add_policy,
     ("ImageFacts", 1): _measured_alike,
     ("ImageRecord", 1): _add_policy,
+    ("Page", 1): _with_image_title,
     ("Pair", 1): _with_cleaned,
     ("Pair", 2): _with_columns,
+    ("Pair", 3): _with_page_language,
     ("SidecarRow", 1): _add_crc32c,
 }
 """(record name, version) -> the function that converts a table of that version to the next one."""

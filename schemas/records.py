@@ -16,6 +16,8 @@ class ImageRef:
     alt_text: str | None = None
     caption: str | None = None
     title: str | None = None
+    image_title: str | None = None
+    """Value of the attribute data-image-title."""
     link: str | None = None
     declared_width: int | None = None
     declared_height: int | None = None
@@ -51,7 +53,7 @@ class Signal:
 class Page:
     """One web page: its blocks in reading order, its language and its scores. The unit of M3W."""
 
-    VERSION: ClassVar[int] = 1
+    VERSION: ClassVar[int] = 2
     key: str
     parent: str = ""
     """Key of the WARC record that the page was read from."""
@@ -72,14 +74,16 @@ class Page:
 class Pair:
     """An image URL and one text for it; `parent` is the key of the page."""
 
-    VERSION: ClassVar[int] = 3
+    VERSION: ClassVar[int] = 4
     key: str
     parent: str
     page_url: str
+    page_language: str | None = None
+    """Language of the page's text, if the recipe judges short texts by it."""
     image_url: str
     text: str
     text_source: str
-    """Source of the text: alt_text, caption, title or page_title; caption for a row of a list."""
+    """Source of the text: one of `candidates.texts`; caption for a row of a list."""
     cleaned: tuple[str, ...] = ()
     """Kinds of text that were removed or repaired: html_tags, html_entities, mojibake, control_characters."""
     columns: dict[str, str] = field(default_factory=dict)

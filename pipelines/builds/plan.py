@@ -26,7 +26,7 @@ from corpusloom.schemas.errors import ConfigError, InputError, LoomError
 from corpusloom.schemas.manifest import read_manifest
 from corpusloom.schemas.records import FileEntry
 
-EXTRACT_VERSION = 18
+EXTRACT_VERSION = 20
 SELECT_VERSION = 4
 SHARDS_VERSION = 6
 

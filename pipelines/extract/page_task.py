@@ -8,6 +8,7 @@ from corpusloom.pipelines.extract.reading.types import ExtractConfig, Extracted
 from corpusloom.schemas.verdicts import Dead, Rejected
 
 _DEFAULT = ExtractConfig()
+_WITH_SURROUNDINGS = ExtractConfig(surroundings=True)
 _Parsed_co = TypeVar("_Parsed_co", covariant=True)
 
 
@@ -42,3 +43,8 @@ def extract_page(page: HtmlPage, *, config: ExtractConfig = _DEFAULT) -> Extract
 def extract_page_images(page: HtmlPage, *, config: ExtractConfig = _DEFAULT) -> PageImages | Rejected | Dead:
     """Extract the images of a page with their texts."""
     return extract_images(page.html, page.url, content_type=page.content_type, config=config)
+
+
+def extract_page_images_with_surroundings(page: HtmlPage) -> PageImages | Rejected | Dead:
+    """Extract the images of a page with their texts, and the text around each."""
+    return extract_page_images(page, config=_WITH_SURROUNDINGS)

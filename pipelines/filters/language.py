@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
+from corpusloom.pipelines.filters.text.scripts import script_language
 from corpusloom.pipelines.filters.text.text_filter import INTERLEAVED, Text
 from corpusloom.schemas.config import setting, threshold
 from corpusloom.schemas.errors import ConfigError
@@ -27,7 +28,13 @@ SHORTEST = 40
 """Bytes of a piece, at least: the detector errs on shorter ones, so they belong to no language."""
 CERTAIN = 0.5
 """Probability of an unwanted language, at least; a piece of code or of names has a lower one and belongs to none."""
-VERSION = 2
+SHORT = 60
+"""Letters of a short text, fewer than; lid.176 is often wrong on those."""
+PRIOR = 10.0
+"""Probability of the page's language before a short text of it is seen, as a multiple of another's (ours)."""
+CANDIDATES = 20
+"""Languages of a short text that are compared."""
+VERSION = 3
 _PREDICT = threading.Lock()
 
 if TYPE_CHECKING:
@@ -47,7 +54,13 @@ class LanguageConfig:
     drop_foreign_blocks: bool = setting(False, kinds=INTERLEAVED)
     """Drop the blocks in other languages than the wanted ones, except code, before the text is measured (ours)."""
 
+    short_texts: str = setting("content", kinds=("pairs",))
+    """Language of a text of fewer than 60 letters: "content", detected from it alone, or "page", from its script where
+    one language has it, else from text and language of the page (ours)."""
+
     def __post_init__(self) -> None:
+        if self.short_texts not in ("content", "page"):
+            raise ConfigError(f"filters.language.short_texts is {self.short_texts!r}", remedy="write content or page")
         if self.drop_foreign_blocks and not self.languages:
             raise ConfigError(
                 "filters.language.drop_foreign_blocks without languages", remedy="set filters.language.languages"
@@ -89,6 +102,31 @@ def _detect(line: str) -> tuple[str, float]:
     with _PREDICT:
         found = _detector().detect(line)
     return (str(found[0]["lang"]), round(float(found[0]["score"]), 4)) if found else ("und", 0.0)
+
+
+def measure_short_language(text: str, page_language: str | None) -> tuple[str, float]:
+    """Return the language of a text and its probability, given the language of its page.
+
+    A text of at least `SHORT` letters is detected from its content alone. A shorter one has the language of its script
+    (kana, hangul, Thai ...), with probability 1, or the most probable language by Bayes' rule, where the page's has
+    `PRIOR` times the probability of any other.
+    """
+    line = sample(text)
+    letters = [letter for letter in line if letter.isalpha()]
+    if len(letters) >= SHORT:
+        return _detect(line)
+    known = script_language(letters)
+    if known is not None:
+        return known, 1.0
+    if page_language is None or not letters:
+        return _detect(line)
+    line = line.lower() if line.isupper() else line
+    with _PREDICT:
+        found = _detector().detect(line, k=CANDIDATES)
+    weights = {row["lang"]: row["score"] * (PRIOR if row["lang"] == page_language else 1.0) for row in found}
+    total = sum(weights.values())
+    best = max(weights, key=lambda code: (weights[code], code))
+    return str(best), round(float(weights[best] / total), 4)
 
 
 def _pieces(block: str) -> Iterator[str]:

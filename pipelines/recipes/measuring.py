@@ -23,7 +23,7 @@ from corpusloom.pipelines.filters.boilerplate import DroppedBlock
 from corpusloom.pipelines.filters.pairs import align_captions, columns, entries, entry_matching, sites, templates
 from corpusloom.pipelines.filters.pairs.entry_matching import EntryMatcher, read_entries
 from corpusloom.pipelines.filters.pairs.sites import SitesConfig
-from corpusloom.pipelines.filters.text import ngrams, text_filter, words
+from corpusloom.pipelines.filters.text import ngrams, scripts, text_filter, words
 from corpusloom.pipelines.filters.text.text_filter import Text, WordLists
 from corpusloom.pipelines.recipes.recipe import Recipe
 from corpusloom.pipelines.recipes.rules import FilterSet, WordListPaths, registered
@@ -239,6 +239,8 @@ def read_by(recipe: Recipe) -> dict[str, Any]:
     }
     if recipe.kind == "pairs":
         shaped["texts"] = list(recipe.candidates.texts)
+        if filters.language is not None and filters.language.short_texts == "page":
+            shaped["page_language"] = language.VERSION
     if filters.boilerplate is not None:
         shaped["boilerplate"] = [boilerplate.VERSION, dataclasses.asdict(filters.boilerplate)]
     if filters.language is not None and filters.language.drop_foreign_blocks:
@@ -274,6 +276,8 @@ def measured_by(recipe: Recipe) -> dict[str, Any]:
             "scores": sorted(measured_names(recipe)),
             "filters": {name: module.VERSION for name, module in filters.items()},
             "languages": list(_wanted_languages(recipe)),
+            "short_texts": recipe.filters.language.short_texts if recipe.filters.language is not None else None,
+            "scripts": scripts.VERSION,
             "entries": _entry_settings(recipe),
             "sites": None if recipe.filters.sites is None else [sites.VERSION, sorted(load_sites(recipe))],
             "captions": {**_settings(captions), "tokens": captions.counts_tokens},

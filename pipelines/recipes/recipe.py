@@ -19,7 +19,7 @@ from corpusloom.schemas import config as configs
 from corpusloom.schemas.config import setting, threshold
 from corpusloom.schemas.errors import ConfigError
 
-TEXT_SOURCES = ("alt_text", "caption", "title", "page_title")
+TEXT_SOURCES = ("alt_text", "caption", "title", "image_title", "surrounding", "page_title")
 """Texts of an image from which pairs can be made."""
 KINDS = ("interleaved", "pairs", "regions", "clips")
 
@@ -55,8 +55,9 @@ class Candidates:
     """The pairs that are made from a page's images."""
 
     texts: tuple[str, ...] = setting(("alt_text",), kinds=PAIRS)
-    """Texts of an image, each of which makes a pair: alt_text, caption (of a figure), title, page_title. Of equal texts
-    the first counts."""
+    """Texts of an image, each of which makes a pair: alt_text, caption (of a figure), title, image_title (attribute
+    data-image-title), surrounding (the nearest texts before and after it), page_title. Of equal texts the first
+    counts."""
 
     def __post_init__(self) -> None:
         unknown = sorted(set(self.texts) - set(TEXT_SOURCES))

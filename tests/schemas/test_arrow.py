@@ -107,6 +107,33 @@ def test_the_schema_of_a_sidecar_never_changes_without_its_version() -> None:
     assert [schema.field(name).nullable for name in ("key", "width", "members")] == [False, True, False]
 
 
+def test_a_page_of_version_1_gets_images_without_an_image_title() -> None:
+    image = ImageRef(url="u", alt_text="a", title="t", image_title="i", link="l")
+    blocks = (Block(kind="paragraph", text="p"), Block(kind="image", image=image))
+    page = Page(key="k", url="u", canonical_url="c", fetched_at="t", blocks=blocks, meta_images=(image,))
+    plain = arrow.to_plain(page)
+    for row in (plain["blocks"][1]["image"], *plain["meta_images"]):
+        del row["image_title"]
+    old_image = pa.struct([item for item in arrow.data_type(ImageRef) if item.name != "image_title"])
+    old_block = pa.struct(
+        [item.with_type(old_image) if item.name == "image" else item for item in arrow.data_type(Block)]
+    )
+    old_types = {"blocks": old_block, "meta_images": old_image}
+    fields = [
+        item.with_type(pa.list_(pa.field("item", old_types[item.name], nullable=False)))
+        if item.name in old_types
+        else item
+        for item in arrow.schema(Page)
+    ]
+    metadata = {"corpusloom.record": "Page", "corpusloom.version": "1"}
+    old = pa.Table.from_pylist([plain], pa.schema(fields, metadata))
+    untitled = dataclasses.replace(image, image_title=None)
+    expected = dataclasses.replace(
+        page, blocks=(blocks[0], dataclasses.replace(blocks[1], image=untitled)), meta_images=(untitled,)
+    )
+    assert list(arrow.from_table(Page, old)) == [expected]
+
+
 def test_a_sidecar_of_version_1_gets_members_without_a_crc32c() -> None:
     members = (Member(field="jpg", offset=512, size=3, stored_sha256="s", crc32c=7),)
     rows = [SidecarRow(key="a", url="u", members=members), SidecarRow(key="b", url="u")]
@@ -168,7 +195,7 @@ def test_a_pair_of_version_2_gets_no_further_columns() -> None:
     pair = Pair(
         key="k", parent="p", page_url="", image_url="u", text="t", text_source="alt_text", cleaned=("html_tags",)
     )
-    old = arrow.to_table(Pair, [pair]).drop_columns(["columns"])
+    old = arrow.to_table(Pair, [pair]).drop_columns(["columns", "page_language"])
     old = old.replace_schema_metadata({"corpusloom.record": "Pair", "corpusloom.version": "2"})
     assert list(arrow.from_table(Pair, old)) == [pair]
     assert arrow.upgrade(Pair, old).schema.names == arrow.schema(Pair).names

@@ -140,12 +140,13 @@ def with_caption(image: ImageRef, caption: str) -> ImageRef:
 
 
 def image_ref(url: str, source: str, attributes: Mapping[str, str], link: str, base: str) -> ImageRef:
-    """Return an image with the data of its tag: alt text, title, declared size, target of the link around it."""
+    """Return an image with the data of its tag: alt text, titles, declared size, target of the link around it."""
     width, height = image_urls.declared_size(attributes)
     return ImageRef(
         url=url,
         alt_text=_fact(attributes.get("alt") or attributes.get("aria-label")),
         title=_fact(attributes.get("title")),
+        image_title=_fact(attributes.get("data-image-title")),
         link=image_urls.absolute(link, base) if link else None,
         declared_width=width,
         declared_height=height,

@@ -36,6 +36,9 @@ class ExtractConfig:
     walk: str = "fast"
     """fast (parse events) or reference (BeautifulSoup, an order of magnitude slower, the same blocks)."""
 
+    surroundings: bool = False
+    """Find the text around each image, for pairs."""
+
     weights: str = ""
     """Local path of block classifier weights to use instead of those that ship with the package."""
 

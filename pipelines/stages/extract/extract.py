@@ -182,7 +182,7 @@ class ExtractWarcs:
         """Start the parsing pool, once for all WARCs of a Beam worker."""
         config = self.config
         across = CollectionRevisitIndex(config.across, MAX_BODY) if config.across else None
-        with page_pool(config.kind.parser(), config.workers) as pool:
+        with page_pool(config.kind.parser(config.recipe), config.workers) as pool:
             remeasure = Remeasure(
                 folder=config.folder,
                 earlier=config.earlier,

@@ -122,7 +122,7 @@ def texts_of_page(page: Page, recipe: Recipe) -> Iterator[tuple[str, Sequence[st
         yield url, sentences
 
 
-def _parser() -> "PageTask[Extracted]":
+def _parser(_recipe: Recipe) -> "PageTask[Extracted]":
     from corpusloom.pipelines.extract.page_task import extract_page
 
     return extract_page

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from corpusloom.pipelines.extract.caption_cleaning import CleanCaption, clean_caption
 from corpusloom.pipelines.extract.reading.licenses import of_headers as license_of_headers
-from corpusloom.pipelines.filters.language import measure_language
+from corpusloom.pipelines.filters.language import measure_language, measure_short_language
 from corpusloom.pipelines.filters.pairs.align_captions import CaptionConfig, text_key, token_keys
 from corpusloom.pipelines.filters.pairs.entries import entry_keys
 from corpusloom.pipelines.net.permissions.licenses import license_refusal
@@ -49,24 +49,29 @@ def make_pairs(
         return refused
     made: dict[str, tuple[Pair, Head]] = {}
     parent = record_key(warc_page)
+    page_language = measure_language(found.sample)[0] if _judges_by_page(recipe) and found.sample else None
     for image in found.images:
-        for source, cleaned in texts_of(image, recipe.candidates.texts, found.title):
+        for source, cleaned in texts_of(image, found, recipe.candidates.texts):
             if cleaned.reason is not None:
                 key = identity.pair_key(image.url, source)
                 ledger.record(Rejected(cleaned.reason), unit="pair", key=key, parent=parent, url=image.url)
                 continue
-            pair, head = make_pair(image.url, cleaned, source, parent, warc_page.url, recipe, license_name)
+            pair, head = make_pair(
+                image.url, cleaned, source, parent, warc_page.url, recipe, license_name, page_language=page_language
+            )
             made.setdefault(pair.key, (pair, head))
     return list(made.values())
 
 
-def texts_of(image: ImageRef, sources: Sequence[str], page_title: str | None) -> list[tuple[str, CleanCaption]]:
+def texts_of(image: ImageRef, page: "PageImages", sources: Sequence[str]) -> list[tuple[str, CleanCaption]]:
     """Return (source, cleaned text) of each source for which an image has a text, in the order of `sources`."""
     texts = {
         "alt_text": image.alt_text,
         "caption": image.caption,
         "title": image.title,
-        "page_title": page_title,
+        "image_title": image.image_title,
+        "surrounding": page.surroundings.get(image.url),
+        "page_title": page.title,
     }
     found = [(source, clean_caption(texts[source])) for source in sources]
     return [(source, cleaned) for source, cleaned in found if cleaned.reason != "no_caption"]
@@ -81,15 +86,17 @@ def make_pair(
     recipe: Recipe,
     license_name: str | None = None,
     columns: Mapping[str, str] = MappingProxyType({}),
+    page_language: str | None = None,
 ) -> tuple[Pair, Head]:
     """Return the pair of an image URL and a text with its scores, and its head.
 
-    The licence is that of the page; `columns` are further ones of the row of a list.
+    The licence and `page_language` are those of the page; `columns` are further ones of the row of a list.
     """
     pair = Pair(
         key=identity.pair_key(image_url, cleaned.text),
         parent=parent,
         page_url=page_url,
+        page_language=page_language,
         image_url=image_url,
         text=cleaned.text,
         text_source=source,
@@ -102,7 +109,8 @@ def make_pair(
 
 def remake_pair(pair: Pair, recipe: Recipe) -> tuple[Pair, Head]:
     """Return a pair with its language and scores, and its head."""
-    language, score = measure_language(pair.text)
+    by_page = _judges_by_page(recipe)
+    language, score = measure_short_language(pair.text, pair.page_language) if by_page else measure_language(pair.text)
     pair = replace(pair, language=language, scores={"language_score": score})
     found, list_language = entries_of(pair.text, language, recipe)
     pair = replace(pair, scores=measure_pair(pair, recipe, found))
@@ -124,15 +132,21 @@ def remake_pair(pair: Pair, recipe: Recipe) -> tuple[Pair, Head]:
     return pair, head
 
 
+def _judges_by_page(recipe: Recipe) -> bool:
+    return recipe.filters.language is not None and recipe.filters.language.short_texts == "page"
+
+
 def texts_of_pair(pair: Pair, _: Recipe) -> Iterator[tuple[str, Sequence[str]]]:
     """Yield the image URL of a pair with its text."""
     yield pair.image_url, (pair.text,)
 
 
-def _parser() -> "PageTask[PageImages]":
-    from corpusloom.pipelines.extract.page_task import extract_page_images
+def _parser(recipe: Recipe) -> "PageTask[PageImages]":
+    from corpusloom.pipelines.extract import page_task
 
-    return extract_page_images
+    if "surrounding" in recipe.candidates.texts:
+        return page_task.extract_page_images_with_surroundings
+    return page_task.extract_page_images
 
 
 def _sampler() -> MakeSample[Pair]:

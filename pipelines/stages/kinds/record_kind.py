@@ -69,7 +69,7 @@ class RecordKind(Generic[Record, Parsed]):
     """Name of the command that builds up to the selected records of this kind."""
     record: type[Record]
     """Class of the rows in the extract stage's fragments."""
-    parser: Callable[[], PageTask[Parsed]]
+    parser: Callable[[Recipe], PageTask[Parsed]]
     """Function that imports the task that parses a page; called only to parse pages, since the import is slow."""
     make: MakeRecords[Parsed]
     """Function that makes records of a parsed page."""

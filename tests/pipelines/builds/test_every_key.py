@@ -82,6 +82,7 @@ ROWS: dict[str, Row] = {
     ),
     "filters.language.languages": Row('["xx"]', MEASURED),
     "filters.language.min_score": Row("2.0", SELECT),
+    "filters.language.short_texts": Row("page", BOTH, kind="pairs"),
     "filters.language.drop_foreign_blocks": Row("true", BOTH, ('filters.language.languages=["en"]',)),
     **thresholds("filters.explicit", "max_share max_words", SELECT, *LISTS),
     "filters.quality.count_punctuation": Row("true", MEASURED, ("filters.quality.min_alphabetic_words=0.9",)),

@@ -5,7 +5,15 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from corpusloom.pipelines.filters import language
-from corpusloom.pipelines.filters.language import LanguageConfig, language_scores, measure_language, rules
+from corpusloom.pipelines.filters.language import (
+    PRIOR,
+    SHORT,
+    LanguageConfig,
+    language_scores,
+    measure_language,
+    measure_short_language,
+    rules,
+)
 from corpusloom.pipelines.filters.text.text_filter import Text, judge
 from corpusloom.schemas.errors import ConfigError
 from corpusloom.schemas.verdicts import Kept, Rejected, decide
@@ -153,3 +161,37 @@ def test_threads_agree_with_one_thread() -> None:
 def test_a_long_text_is_sampled_over_its_length() -> None:
     mixed = (TEXTS["en"] + " ") * 10 + (TEXTS["de"] + " ") * 100
     assert measure_language(mixed)[0] == "de"
+
+
+SHORT_NAMES = {
+    "de": "Lachendes Gesicht",
+    "sv": "Gul cirkel",
+    "da": "Gul cirkel",
+    "nl": "Gele stip",
+    "it": "Volto triste",
+}
+
+
+@pytest.mark.parametrize("code", SHORT_NAMES)
+def test_a_short_text_is_read_in_the_language_of_its_page(code: str) -> None:
+    assert measure_short_language(SHORT_NAMES[code], code)[0] == code
+
+
+def test_the_language_of_the_page_counts_as_a_prior_probability() -> None:
+    text, (code, alone) = "Gul cirkel", measure_language("Gul cirkel")
+    own = measure_short_language(text, code)
+    assert own == (code, pytest.approx(PRIOR * alone / (1 + (PRIOR - 1) * alone), abs=0.02))
+    assert measure_short_language(text, None) == (code, alone)
+    assert measure_short_language("the cat sat on the mat and looked at us", "de")[0] == "en"
+
+
+def test_the_script_of_a_short_text_decides_and_a_long_text_needs_no_page() -> None:
+    assert measure_short_language("カメラ", "en") == ("ja", 1.0)
+    assert measure_short_language("12 !", "en") == ("und", 0.0)
+    assert len(TEXTS["en"].replace(" ", "")) >= SHORT
+    assert measure_short_language(TEXTS["en"], "de") == measure_language(TEXTS["en"])
+
+
+def test_another_way_of_short_texts_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"short_texts is 'site'.*content or page"):
+        LanguageConfig(short_texts="site")

@@ -20,6 +20,7 @@ KEYS = {key.path: key for key in keys_of(Recipe)}
 CHOICES = {
     "name": st.sampled_from(["mine", 'a "quoted" name', "tab\tand\\slash\x7f", "é中"]),
     "dedup.exact_text": st.sampled_from(["strict", "loose"]),
+    "filters.language.short_texts": st.sampled_from(["content", "page"]),
     "filters.columns.bounds": st.sampled_from([[], ["similarity >= 0.28"], ["a < 1", "b b > -2.5e3"]]),
     "filters.sites.domains": st.sampled_from([[], ["museum.example"], ["a.org", "ü.de"]]),
     "candidates.texts": st.lists(st.sampled_from(["alt_text", "title", "page_title"]), min_size=1, max_size=3),

@@ -52,7 +52,7 @@ def config(folder: Path, **changes: Any) -> ExtractStageConfig:
 
 def run(warc: InputFile, made: ExtractStageConfig) -> dict[str, StageCounts]:
     """Extract a WARC; return its counts by unit."""
-    with page_pool(PAIRS.parser(), 0) as pool:
+    with page_pool(PAIRS.parser(load_recipe("align")), 0) as pool:
         return {row.unit: row for row in extract_warc(warc, made, pool)}
 
 

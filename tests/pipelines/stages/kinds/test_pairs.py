@@ -8,7 +8,7 @@ from corpusloom.pipelines.extract.alt_texts import PageImages
 from corpusloom.pipelines.extract.caption_cleaning import CleanCaption
 from corpusloom.pipelines.filters.pairs.entries import entry_keys
 from corpusloom.pipelines.recipes.recipe import load_recipe
-from corpusloom.pipelines.stages.kinds.pairs import make_pair, make_pairs, texts_of
+from corpusloom.pipelines.stages.kinds.pairs import make_pair, make_pairs, remake_pair, texts_of
 from corpusloom.pipelines.stages.kinds.record_kind import record_key
 from corpusloom.pipelines.store.ledger import Ledger
 from corpusloom.schemas import identity
@@ -51,14 +51,17 @@ def test_an_opt_out_of_the_page_or_of_its_images_rejects_every_pair() -> None:
 
 
 def test_texts_come_in_the_order_of_their_sources() -> None:
-    image = ImageRef(url="u", alt_text="alt", caption="caption", title=" ")
-    found = texts_of(image, ("page_title", "caption", "title", "alt_text"), "page")
+    image = ImageRef(url="u", alt_text="alt", caption="caption", title=" ", image_title="given")
+    page = PageImages(images=(image,), title="page", surroundings={"u": "around", "v": "elsewhere"})
+    found = texts_of(image, page, ("page_title", "caption", "title", "surrounding", "image_title", "alt_text"))
     assert [(source, cleaned.text) for source, cleaned in found] == [
         ("page_title", "page"),
         ("caption", "caption"),
+        ("surrounding", "around"),
+        ("image_title", "given"),
         ("alt_text", "alt"),
     ]
-    assert texts_of(image, ("page_title", "title"), None) == []
+    assert texts_of(image, PageImages(images=(image,)), ("page_title", "title", "surrounding")) == []
 
 
 def test_each_text_that_the_recipe_names_is_a_pair_and_of_equal_texts_the_first_counts() -> None:
@@ -135,3 +138,22 @@ def test_texts_that_differ_in_case_alone_have_one_key_if_case_is_folded() -> Non
         heads = [make_pair("u", CleanCaption(text), "alt_text", "p", "", recipe)[1] for text in ("A Cat", "a cat")]
         assert len({head.text_key for head in heads}) == keys
         assert len({head.key for head in heads}) == 2
+
+
+@pytest.mark.parametrize(("mode", "expected"), [("content", None), ("page", "da")])
+def test_a_short_text_is_judged_with_the_language_of_its_page_if_the_recipe_says_so(
+    mode: str, expected: str | None
+) -> None:
+    page = PageImages(
+        images=(ImageRef(url="u", alt_text="Gul cirkel"),),
+        sample="Museet er åbent hver dag og viser malerier fra forrige århundrede til alle, der gerne vil se dem.",
+    )
+    recipe = load_recipe("align", [f"filters.language.short_texts={mode}"])
+    made = make_pairs(response(), page, recipe, Ledger("extract"))
+    assert not isinstance(made, Rejected)
+    ((pair, _),) = made
+    assert isinstance(pair, Pair)
+    assert pair.page_language == expected
+    again, _ = remake_pair(pair, recipe)
+    assert again == pair
+    assert (pair.language == "da") == (mode == "page")

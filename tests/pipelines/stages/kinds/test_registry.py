@@ -38,6 +38,7 @@ def test_each_kind_has_its_own_name_unit_command_and_record() -> None:
 
 @pytest.mark.parametrize("kind", RECORD_KINDS, ids=lambda kind: kind.name)
 def test_parser_and_sampler_are_importable_functions_that_workers_can_unpickle(kind: object) -> None:
-    for made in (kind.parser(), kind.sampler()):  # type: ignore[attr-defined]
+    recipe = Recipe(name="small", kind=kind.name)  # type: ignore[attr-defined]
+    for made in (kind.parser(recipe), kind.sampler()):  # type: ignore[attr-defined]
         assert made.__qualname__ == made.__name__
         assert made.__module__.startswith("corpusloom.pipelines.")
