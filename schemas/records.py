@@ -83,7 +83,7 @@ class Pair:
     image_url: str
     text: str
     text_source: str
-    """Source of the text: one of `candidates.texts`; caption for a row of a list."""
+    """Source of the text: one of `candidates.texts`; caption for a row of a list; empty without a text."""
     cleaned: tuple[str, ...] = ()
     """Kinds of text that were removed or repaired: html_tags, html_entities, mojibake, control_characters."""
     columns: dict[str, str] = field(default_factory=dict)

@@ -50,7 +50,7 @@ class StagePipelines:
                 folder=folder,
                 kind="list" if self.config.lists else "img2dataset",
                 recipe=self.config.recipe,
-                columns=self.config.columns,
+                columns=self.config.read_columns,
                 images=self.images_config,
                 limit=self.config.limit,
                 tombstones=stones,

@@ -239,6 +239,9 @@ def read_by(recipe: Recipe) -> dict[str, Any]:
     }
     if recipe.kind == "pairs":
         shaped["texts"] = list(recipe.candidates.texts)
+        shaped |= {} if recipe.candidates.need_text else {"need_text": False}
+        shaped |= {"hash": recipe.images.verify_hash} if recipe.images.verify_hash else {}
+        shaped |= {"faces": recipe.images.face_boxes} if recipe.images.face_boxes else {}
         if filters.language is not None and filters.language.short_texts == "page":
             shaped["page_language"] = language.VERSION
     if filters.boilerplate is not None:

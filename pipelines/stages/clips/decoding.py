@@ -87,7 +87,7 @@ def open_video(path: str, limits: Limits) -> Iterator[tuple["av.container.InputC
     local = storage.is_local(path)
     try:
         source = f"file:{storage.filesystem(path)[1]}" if local else storage.open_input(path)
-        container = av.open(source, options=options, metadata_errors="replace")
+        container = av.open(source, "r", options=options, metadata_errors="replace")
     except (av.FFmpegError, ValueError) as error:
         raise_if_memory(error)
         raise RefusedVideo(Rejected("not_a_video")) from error

@@ -43,7 +43,7 @@ def needed_frames(path: str, limits: Limits, times: Iterable[int]) -> NeededFram
     if not found:
         return None
     known = sorted(found)
-    last = min((known[-1] - known[0]) * unit, limits.seconds * 1000)
+    last = min((known[-1] - known[0]) * unit, Fraction(limits.seconds * 1000))
     shown = itertools.takewhile(lambda at: at <= last, times)
     wanted = {known[bisect_right(known, known[0] + int(at / unit)) - 1] for at in shown}
     return NeededFrames(known[0], frozenset(wanted | {known[0], known[-1]}))

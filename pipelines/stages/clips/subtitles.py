@@ -60,7 +60,8 @@ def read_subtitles(data: bytes) -> Subtitles:
 
 def _blocks(text: str) -> Iterator[tuple[str, list[str]]]:
     """Yield (line with the times, lines of text) of each cue."""
-    timing, lines, is_cue = "", [], False
+    timing, is_cue = "", False
+    lines: list[str] = []
     for line in text.replace("\x00", "").splitlines():
         if "-->" in line:
             if is_cue:

@@ -14,7 +14,8 @@ from corpusloom.pipelines.net.permissions.licenses import license_refusal
 from corpusloom.pipelines.net.permissions.opt_outs import opt_out, signals_of_headers, signals_of_html
 from corpusloom.pipelines.recipes.deciding import pair_rules
 from corpusloom.pipelines.recipes.measuring import entries_of, measure_pair
-from corpusloom.pipelines.recipes.recipe import Recipe
+from corpusloom.pipelines.recipes.recipe import Candidates, Recipe
+from corpusloom.pipelines.stages.image_columns import wanted_hash
 from corpusloom.pipelines.stages.kinds.record_kind import MakeSample, RecordAndHead, RecordKind, record_key
 from corpusloom.pipelines.stages.select.steps import pair_steps
 from corpusloom.pipelines.store.ledger import Ledger
@@ -26,6 +27,9 @@ from corpusloom.schemas.verdicts import Rejected
 if TYPE_CHECKING:  # imported slowly, and needed only where HTML is parsed
     from corpusloom.pipelines.extract.alt_texts import PageImages
     from corpusloom.pipelines.extract.page_task import PageTask
+
+NO_TEXT = CleanCaption("")
+"""Text of an image that a recipe keeps without one."""
 
 
 def make_pairs(
@@ -51,7 +55,7 @@ def make_pairs(
     parent = record_key(warc_page)
     page_language = measure_language(found.sample)[0] if _judges_by_page(recipe) and found.sample else None
     for image in found.images:
-        for source, cleaned in texts_of(image, found, recipe.candidates.texts):
+        for source, cleaned in texts_of(image, found, recipe.candidates):
             if cleaned.reason is not None:
                 key = identity.pair_key(image.url, source)
                 ledger.record(Rejected(cleaned.reason), unit="pair", key=key, parent=parent, url=image.url)
@@ -63,8 +67,11 @@ def make_pairs(
     return list(made.values())
 
 
-def texts_of(image: ImageRef, page: "PageImages", sources: Sequence[str]) -> list[tuple[str, CleanCaption]]:
-    """Return (source, cleaned text) of each source for which an image has a text, in the order of `sources`."""
+def texts_of(image: ImageRef, page: "PageImages", candidates: Candidates) -> list[tuple[str, CleanCaption]]:
+    """Return (source, cleaned text) of each source for which an image has a text, in the order of `candidates.texts`.
+
+    If no text is needed and none is left after cleaning, the last is an empty one of no source.
+    """
     texts = {
         "alt_text": image.alt_text,
         "caption": image.caption,
@@ -73,8 +80,10 @@ def texts_of(image: ImageRef, page: "PageImages", sources: Sequence[str]) -> lis
         "surrounding": page.surroundings.get(image.url),
         "page_title": page.title,
     }
-    found = [(source, clean_caption(texts[source])) for source in sources]
-    return [(source, cleaned) for source, cleaned in found if cleaned.reason != "no_caption"]
+    found = [(source, clean_caption(texts[source])) for source in candidates.texts]
+    told = [(source, cleaned) for source, cleaned in found if cleaned.reason != "no_caption"]
+    has_text = candidates.need_text or any(cleaned.text for _, cleaned in told)
+    return told if has_text else [*told, ("", NO_TEXT)]
 
 
 def make_pair(
@@ -90,10 +99,12 @@ def make_pair(
 ) -> tuple[Pair, Head]:
     """Return the pair of an image URL and a text with its scores, and its head.
 
-    The licence and `page_language` are those of the page; `columns` are further ones of the row of a list.
+    The licence and `page_language` are those of the page; `columns` are further ones of the row of a list. A hash among
+    them that the image must have is part of the key: of two rows that differ in it, one is right.
     """
+    key, digest = identity.pair_key(image_url, cleaned.text), wanted_hash(columns, recipe.images)
     pair = Pair(
-        key=identity.pair_key(image_url, cleaned.text),
+        key=key if digest is None else identity.make_key("pair", key, digest),
         parent=parent,
         page_url=page_url,
         page_language=page_language,

@@ -17,7 +17,7 @@ JsonType: TypeAlias = "str | list[JsonType] | dict[str, JsonType]"
 
 PAIR: dict[str, JsonType] = {
     **dict.fromkeys(("key", "url", "page_url", "caption", "text_source", "status", "error_message"), "string"),
-    **dict.fromkeys(("width", "height", "original_width", "original_height"), "int64"),
+    **dict.fromkeys(("width", "height", "original_width", "original_height", "blurred_faces"), "int64"),
     "sha256": "string",
     "columns": "string",
 }

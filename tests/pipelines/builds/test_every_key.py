@@ -77,6 +77,7 @@ ROWS: dict[str, Row] = {
     "kind": Row("pairs", BOTH, unseen="another kind has other records"),
     "description": Row("other", SHARDS, unseen=ONLY_MANIFEST),
     "candidates.texts": Row('["alt_text", "page_title"]', READ, kind="pairs"),
+    "candidates.need_text": Row("false", READ, kind="pairs"),
     "filters.order": Row(
         '["quality"]', SELECT, ("filters.quality.min_words=1000000", "filters.language.min_score=2.0")
     ),
@@ -170,6 +171,8 @@ ROWS: dict[str, Row] = {
     "images.resize": Row("32", SHARDS),
     "images.resize_mode": Row("border", SHARDS, RESIZE),
     "images.resize_only_if_bigger": Row("true", SHARDS, ("images.resize=500",)),
+    "images.verify_hash": Row("md5", BOTH, kind="pairs", unseen="it is for lists: test_list_pairs.py"),
+    "images.face_boxes": Row("faces", BOTH, kind="pairs", unseen="it is for lists: test_list_pairs.py"),
     "images.quality": Row("10", SHARDS, RESIZE),
     "honour.signals": Row("[]", READ),
     "honour.agents": Row('["CCBot"]', SHARDS, unseen="it is obeyed while images are fetched: test_host_files.py"),

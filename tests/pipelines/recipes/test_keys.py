@@ -24,6 +24,7 @@ CHOICES = {
     "filters.columns.bounds": st.sampled_from([[], ["similarity >= 0.28"], ["a < 1", "b b > -2.5e3"]]),
     "filters.sites.domains": st.sampled_from([[], ["museum.example"], ["a.org", "ü.de"]]),
     "candidates.texts": st.lists(st.sampled_from(["alt_text", "title", "page_title"]), min_size=1, max_size=3),
+    "images.verify_hash": st.sampled_from(["md5", "hash:sha512"]),
     "dedup.scope": st.sampled_from(["corpus", "crawl"]),
     "honour.signals": st.sampled_from([[], ["noai"], ["iptc", "noindex"]]),
     "filters.order": st.sampled_from([[], ["c4"], ["quality", "language"]]),
