@@ -26,8 +26,11 @@ def rgb(frame: VideoFrame) -> np.ndarray:
 
 def display_matrix(frame: VideoFrame) -> tuple[int, int, int, int]:
     """Return (a, b, c, d) of the frame's display matrix: a pixel at (x, y) is shown at (ax + cy, bx + dy)."""
-    data = next((part for part in frame.side_data if part.type == Type.DISPLAYMATRIX), None)
-    if data is None or data.buffer_size < 36:
+    try:
+        data = frame.side_data[Type.DISPLAYMATRIX]
+    except KeyError:
+        return 1, 0, 0, 1
+    if data.buffer_size < 36:
         return 1, 0, 0, 1
     a, b, _, c, d = struct.unpack("=5i", bytes(data)[:20])
     return a, b, c, d
