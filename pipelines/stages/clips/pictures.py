@@ -1,6 +1,7 @@
 """Decoded frames -> JPEG: turned as the display matrix says, resized as images are."""
 
 import struct
+from typing import Any
 
 import numpy as np
 from av.sidedata.sidedata import Type
@@ -26,11 +27,9 @@ def rgb(frame: VideoFrame) -> np.ndarray:
 
 def display_matrix(frame: VideoFrame) -> tuple[int, int, int, int]:
     """Return (a, b, c, d) of the frame's display matrix: a pixel at (x, y) is shown at (ax + cy, bx + dy)."""
-    try:
-        data = frame.side_data[Type.DISPLAYMATRIX]
-    except KeyError:
-        return 1, 0, 0, 1
-    if data.buffer_size < 36:
+    found: Any = frame.side_data  # a mapping, which PyAV annotates as a dict of fixed keys
+    data = found.get(Type.DISPLAYMATRIX)
+    if data is None or data.buffer_size < 36:
         return 1, 0, 0, 1
     a, b, _, c, d = struct.unpack("=5i", bytes(data)[:20])
     return a, b, c, d
