@@ -1,4 +1,4 @@
-"""Reads and writes files on local disks, s3://, gs:// and http(s)://, through fsspec.
+"""Reads and writes files on local disks, s3://, gs:// and http(s)://, and reads hf://, through fsspec.
 
 A local file is written under a temporary name in the same folder, flushed to disk and renamed; an object is written by
 one PUT. So a file that exists under its final name is complete.
@@ -26,6 +26,8 @@ TEMPORARY = ".tmp-"
 WRITE_BUFFER = 1 << 18
 """Bytes per write to a local file; smaller writes are buffered."""
 _POLICY: ContextVar[AddressPolicy | None] = ContextVar("policy", default=None)
+_HUB = "hf://"
+_KNOWN = "use a local path, s3://, gs://, hf:// or http(s)://"
 _READ = "check the path and its permissions"
 _WRITE = "check free space and permissions"
 _REMOTE = "check the address, your credentials and the network"
@@ -46,7 +48,8 @@ def filesystem(path: str) -> tuple[fsspec.AbstractFileSystem, str]:
     try:
         return fsspec.core.url_to_fs(path, **options)
     except (ValueError, ImportError) as error:
-        raise InputError(str(error), where=path, remedy="use a local path, s3://, gs:// or http(s)://") from error
+        remedy = "pip install 'corpusloom[hf]'" if path.startswith(_HUB) else _KNOWN
+        raise InputError(str(error), where=path, remedy=remedy) from error
 
 
 def _absolute(path: str) -> str:
@@ -190,7 +193,10 @@ def expand(pattern: str) -> list[str]:
         found = _matches(fs, inner)
     if not found:
         what = "an empty folder" if fs.isdir(inner) else "no such file"
-        raise InputError(what, where=pattern, remedy="check the path; quote globs from the shell")
+        remedy = "check the path; quote globs from the shell"
+        if pattern.startswith(_HUB):
+            remedy = "write hf://datasets/OWNER/NAME/PATH; a private or gated dataset needs a token, as HF_TOKEN"
+        raise InputError(what, where=pattern, remedy=remedy)
     prefix = "" if is_local(pattern) else pattern.split("://", 1)[0] + "://"
     return [prefix + name if prefix and "://" not in name else name for name in sorted(found)]
 

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Part = Literal["align", "matching", "balance", "memory"]
+Part = Literal["align", "matching", "balance", "memory", "regions"]
 """Parts to measure; each is a module of this folder."""
-PARTS: tuple[Part, ...] = ("align", "matching", "balance", "memory")
+PARTS: tuple[Part, ...] = ("align", "matching", "balance", "memory", "regions")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

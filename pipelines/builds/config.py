@@ -35,7 +35,7 @@ class BuildOptions:
     resolve_revisits: bool = False
     """Resolve revisit records that refer to other WARCs of this build; if the set changes, all WARCs are read again."""
     lists: Annotated[tuple[str, ...], tyro.conf.arg(name="list", metavar="PATH")] = ()
-    """Lists of image URLs (.parquet, .csv, .tsv, .jsonl, .txt) in place of WARCs."""
+    """Lists of image URLs (.parquet, .csv, .tsv, .json, .jsonl, .txt), folders or quoted globs, in place of WARCs."""
     columns: PairListConfig = dataclasses.field(default_factory=PairListConfig)
     """Columns of the lists."""
     from_img2dataset: Annotated[tuple[str, ...], tyro.conf.arg(metavar="FOLDER")] = ()
@@ -101,6 +101,12 @@ class BuildConfig(BuildOptions):
             raise ConfigError("nothing here reads the CLIP", where="filters.scores.clip", remedy="use loom build")
         found = {name: self.load_clip(path).identity.digest for name, path in scores.models.items()}
         return dataclasses.replace(self, score_models=found)
+
+    @property
+    def read_columns(self) -> PairListConfig:
+        """Return the columns of the lists, with those that the recipe needs of each image."""
+        kept = dict.fromkeys((*self.columns.keep_columns, *self.recipe.images.columns))
+        return dataclasses.replace(self.columns, keep_columns=tuple(kept))
 
     @property
     def image_fetch(self) -> FetchConfig:

@@ -55,7 +55,7 @@ def placeholder_pipelines(recipe: Recipe, folder: str) -> Iterator[tuple[str, Bu
     image = ImageRecord(key="0" * 32, url="http://example.org/a.jpg", outcome="kept", sha256="0" * 64)
     warc = InputFile(path=storage.join(folder, "a.warc.gz"), sha256="0" * 64)
     yield "extract", pipelines.extract(folder, (warc,), Tombstones())
-    yield "select", pipelines.select([part], decisions)
+    yield from pipelines.select([part], decisions, storage.join(folder, "between")).pipelines().items()
     yield "images", pipelines.fetch([FrontierLane(0, (part,), 1)], 1)
     yield "facts", pipelines.facts([[image]])
     records = SelectedRecords(recipe=recipe, folder=folder, records=(part,), decisions=(part,))

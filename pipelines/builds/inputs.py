@@ -7,6 +7,7 @@ from corpusloom.pipelines.recipes.recipe import Recipe
 from corpusloom.pipelines.stages.kinds.registry import kind_of
 from corpusloom.pipelines.store import img2dataset
 from corpusloom.pipelines.store.lists.checks import check_lists
+from corpusloom.pipelines.store.lists.formats import find_lists
 from corpusloom.pipelines.store.lists.list_config import PairListConfig
 from corpusloom.pipelines.store.stages import StageReport
 from corpusloom.pipelines.store.warc.reading import read_paths
@@ -82,14 +83,17 @@ def inputs_of(
         )
     if lists or folders:
         check_kind(recipe, lists, columns)
-        paths = sorted({path for pattern in lists for path in storage.expand(pattern)})
+        paths = find_lists(lists)
         for warning in check_lists(paths, columns):
             logger.warning(warning)
         for folder in folders:
             img2dataset.check_columns(folder, columns.kept)
         return list_inputs(paths, folders)
-    if recipe.filters.columns is not None and recipe.filters.columns.bounds:
-        raise ConfigError("pages have no columns", where="filters.columns.bounds", remedy="give lists, or leave it out")
+    bounds = () if recipe.filters.columns is None else recipe.filters.columns.bounds
+    needed = {"filters.columns.bounds": bounds, "images.verify_hash, images.face_boxes": recipe.images.columns}
+    for key, columns_of_lists in needed.items():
+        if columns_of_lists:
+            raise ConfigError("pages have no columns", where=key, remedy="give lists, or leave it out")
     return warc_inputs(warcs)
 
 
@@ -102,8 +106,9 @@ def check_kind(recipe: Recipe, lists: tuple[str, ...], columns: PairListConfig) 
         raise ConfigError(what, where="filters.columns.bounds", remedy=f"--keep-columns {' '.join(bounded)}")
     if not kind_of(recipe).takes_lists:
         raise ConfigError(f"{recipe.name} is made of web pages", where="--list, --from-img2dataset", remedy="use align")
-    if lists and columns.caption_column is None:
-        raise ConfigError("pairs need texts", where="--list", remedy="give their column as --caption-column")
+    if lists and columns.caption_column is None and recipe.candidates.need_text:
+        remedy = "give their column as --caption-column; the recipe images needs none"
+        raise ConfigError("pairs need texts", where="--list", remedy=remedy)
 
 
 def list_inputs(lists: Iterable[str], folders: tuple[str, ...]) -> list[FileEntry]:

@@ -14,6 +14,8 @@ from corpusloom.schemas.records import StageCounts
 MOST = 3
 """Reasons that are named."""
 _COLUMN = "name another column with --caption-column"
+_HASH = "name another column of hashes in hex, and its type, with --verify-hash COLUMN:md5"
+_FACES = "images.face_boxes names a column of [[left, top, right, bottom], ...] in shares of the sides, 0 to 1"
 _CELLS = "quote cells that hold separators, quotes or line breaks, or write the list as JSONL or Parquet"
 _OURS = "--allow-addresses NET:PORT allows addresses of your own"
 _NETWORK = "check the network and the URLs, then run loom images --store STORE --retry dead"
@@ -28,6 +30,11 @@ REMEDIES: Mapping[str, str] = {
     "caption_without_text": _COLUMN,
     "caption_too_long": _COLUMN,
     "caption_of_nested_markup": _COLUMN,
+    "no_hash": _HASH,
+    "bad_hash": _HASH,
+    "hash_mismatch": "these are other images than those of the list: leave out --verify-hash, or get another list",
+    "no_face_boxes": _FACES,
+    "bad_face_boxes": _FACES,
     "unreadable_row": "write the list as UTF-8, or name its encoding with --list-encoding",
     "too_many_cells": _CELLS,
     "too_few_cells": _CELLS,

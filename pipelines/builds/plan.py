@@ -26,9 +26,9 @@ from corpusloom.schemas.errors import ConfigError, InputError, LoomError
 from corpusloom.schemas.manifest import read_manifest
 from corpusloom.schemas.records import FileEntry
 
-EXTRACT_VERSION = 20
-SELECT_VERSION = 4
-SHARDS_VERSION = 6
+EXTRACT_VERSION = 22
+SELECT_VERSION = 5
+SHARDS_VERSION = 7
 
 
 @dataclass
@@ -54,7 +54,8 @@ class Planner:
         """
         config = self.config
         read: dict[str, Any] = {"recipe": read_by(self.recipe), "limit": config.limit}
-        read |= {"columns": dataclasses.asdict(config.columns)} if config.lists or config.columns.kept else {}
+        columns = config.read_columns
+        read |= {"columns": dataclasses.asdict(columns)} if config.lists or columns.kept else {}
         read |= {"digests": "checked"} if config.verify_digests else {}
         read |= {"revisits": "across WARCs"} if config.resolve_revisits else {}
         return read | ({"store": config.store} if config.from_img2dataset else {})
@@ -111,7 +112,7 @@ class Planner:
             warcs=config.warcs,
             lists=config.lists,
             folders=config.from_img2dataset,
-            columns=config.columns,
+            columns=config.read_columns,
         )
         return self.plan_extract(inputs), inputs
 

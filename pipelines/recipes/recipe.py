@@ -18,6 +18,7 @@ from corpusloom.pipelines.recipes.rules import PAIRS, TEXT_FILTERS, WEB, FilterS
 from corpusloom.schemas import config as configs
 from corpusloom.schemas.config import setting, threshold
 from corpusloom.schemas.errors import ConfigError
+from corpusloom.schemas.images.content_hash import hash_column
 
 TEXT_SOURCES = ("alt_text", "caption", "title", "image_title", "surrounding", "page_title")
 """Texts of an image from which pairs can be made."""
@@ -58,6 +59,8 @@ class Candidates:
     """Texts of an image, each of which makes a pair: alt_text, caption (of a figure), title, image_title (attribute
     data-image-title), surrounding (the nearest texts before and after it), page_title. Of equal texts the first
     counts."""
+    need_text: bool = setting(True, kinds=PAIRS)
+    """Reject images without a text; with false they are samples without one, as lists of URLs alone need."""
 
     def __post_init__(self) -> None:
         unknown = sorted(set(self.texts) - set(TEXT_SOURCES))
@@ -88,6 +91,21 @@ class Images:
     """Do not enlarge images that are smaller than `resize`."""
     quality: int = setting(95, kinds=WEB)
     """Quality of a re-encoded JPEG or WebP, 1 to 100."""
+    verify_hash: str | None = threshold(kinds=PAIRS)
+    """Column of a list with a hash of each image, COLUMN or COLUMN:TYPE (md5, sha256, sha512); images with another hash
+    are rejected."""
+    face_boxes: str | None = threshold(kinds=PAIRS)
+    """Column of a list with boxes of faces, which are blurred: [[left, top, right, bottom], ...], 0 to 1."""
+
+    def __post_init__(self) -> None:
+        if self.verify_hash is not None:
+            hash_column(self.verify_hash)
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns of a list that are needed to check and blur images."""
+        hashes = () if self.verify_hash is None else (hash_column(self.verify_hash).name,)
+        return (*hashes, *((self.face_boxes,) if self.face_boxes else ()))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -8,10 +8,13 @@ from types import MappingProxyType
 from corpusloom.pipelines.dedup.decontamination import Benchmarks, Match, cut_blocks, reason_of
 from corpusloom.pipelines.dedup.frequency import drop_paragraphs
 from corpusloom.pipelines.dedup.image_hashes import ImageHashes
+from corpusloom.pipelines.models.faces.blur import blur_faces
+from corpusloom.pipelines.models.faces.boxes import FaceBox
 from corpusloom.pipelines.net.permissions.opt_outs import opt_out, opt_out_of_facts
 from corpusloom.pipelines.recipes.deciding import image_count_rules, image_rules
 from corpusloom.pipelines.recipes.measuring import edit_blocks, measure_image
 from corpusloom.pipelines.recipes.recipe import Recipe
+from corpusloom.pipelines.stages.image_columns import check_hash, faces_of
 from corpusloom.pipelines.stages.scores.judging import ModelJudge, judge_texts
 from corpusloom.pipelines.stages.scores.placement import place_images, sentences_of
 from corpusloom.pipelines.store.dataset.samples import (
@@ -22,7 +25,7 @@ from corpusloom.pipelines.store.dataset.samples import (
     store_form,
 )
 from corpusloom.pipelines.store.images.index import ImageIndex
-from corpusloom.pipelines.store.images.resize import Resize, resize
+from corpusloom.pipelines.store.images.resize import Resize, resize, same_format
 from corpusloom.pipelines.store.images.store import ImageStore
 from corpusloom.pipelines.store.ledger import Ledger
 from corpusloom.pipelines.store.tombstones import HIDDEN, Tombstones, is_taken_down
@@ -66,13 +69,18 @@ class ImageJudge:
         record = self.index.find(identity.image_key(ref.url))
         return record is not None and is_taken_down(record, self.tombstones)
 
-    def __call__(self, ref: ImageRef) -> tuple[Verdict, Scores, StoredImage | None]:
-        """Return the verdict on one occurrence of an image, its scores, and the image if it is kept."""
+    def __call__(
+        self, ref: ImageRef, columns: Mapping[str, str] = MappingProxyType({})
+    ) -> tuple[Verdict, Scores, StoredImage | None]:
+        """Return the verdict on one occurrence of an image, its scores, and the image if it is kept.
+
+        `columns` are further ones of the row of a list.
+        """
         if ref.url.startswith(HIDDEN) or self._is_forgotten(ref):
             return Rejected("forgotten"), {}, None
         if ref.url in self.frequent:
             return Rejected("url_too_frequent"), {}, None
-        verdict, scores, image = judge_image(ref, self.index, self.store, self.recipe, self.nsfw)
+        verdict, scores, image = judge_image(ref, self.index, self.store, self.recipe, self.nsfw, columns)
         match = self._match(image.facts) if image is not None else None
         if match is not None:
             return Rejected(reason_of(match), match.distance), scores, None
@@ -91,8 +99,9 @@ def judge_image(
     store: ImageStore,
     recipe: Recipe,
     nsfw: Mapping[str, float | None] = MappingProxyType({}),
+    columns: Mapping[str, str] = MappingProxyType({}),
 ) -> tuple[Verdict, Scores, StoredImage | None]:
-    """Return the verdict on an image by its outcome, facts and opt-outs in the store and by the image rules."""
+    """Return the verdict on an image by its outcome, facts and opt-outs in the store, its hash, and the image rules."""
     record = index.find(identity.image_key(ref.url))
     if record is None:
         return Dead("not_fetched"), {}, None
@@ -109,6 +118,10 @@ def judge_image(
     refused = opt_out_of_facts(facts, honoured) or opt_out(record.signals, honoured, unit="image")
     if refused is not None:
         return refused, {}, None
+    if recipe.images.verify_hash is not None:
+        mismatch = check_hash(store.read(record), columns, recipe.images)
+        if mismatch is not None:
+            return mismatch, {}, None
     scores = measure_image(ref, record, facts)
     score = nsfw.get(facts.sha256)
     if score is not None:
@@ -117,18 +130,27 @@ def judge_image(
     if not isinstance(verdict, Kept):
         return verdict, scores, None
     try:
-        stored = StoredImage(ref, record, facts, *member_form(store.read(record), facts.format, recipe))
+        faces = faces_of(columns, recipe.images)
+        stored = StoredImage(ref, record, facts, *member_form(store.read(record), facts.format, recipe, faces))
     except ImageError as error:
         return Rejected(error.reason), scores, None
-    return verdict, scores, stored
+    blurred = None if recipe.images.face_boxes is None else len(faces)
+    return verdict, scores, dataclasses.replace(stored, blurred_faces=blurred)
 
 
-def member_form(data: bytes, image_format: str, recipe: Recipe) -> tuple[bytes, str, tuple[int, int] | None]:
-    """Return an image's bytes in the tar, its extension, and (width, height) if the recipe resizes or re-encodes."""
+def member_form(
+    data: bytes, image_format: str, recipe: Recipe, faces: tuple[FaceBox, ...] = ()
+) -> tuple[bytes, str, tuple[int, int] | None]:
+    """Return an image's bytes in the tar, its extension, and (width, height) if it is encoded again.
+
+    That is so if the recipe resizes or re-encodes images, and if faces are blurred, before anything else.
+    """
     config = resize_of(recipe)
+    if config is None and faces:
+        config = Resize(mode="no", format=same_format(image_format), quality=recipe.images.quality)
     if config is None:
         return *store_form(data, image_format), None
-    resized, width, height = resize(data, config)
+    resized, width, height = resize(data, config, lambda pixels: blur_faces(pixels, faces))
     return resized, config.format, (width, height)
 
 
@@ -231,8 +253,10 @@ def _shown(url: str) -> str | None:
 
 def pair_to_sample(pair: Pair, _: frozenset[str], judge: ImageJudge, ledger: Ledger) -> UnwrittenSample | None:
     """Judge the image and text of a pair; return its sample if it is kept."""
-    verdict, scores, image = judge(ImageRef(url=pair.image_url, alt_text=pair.text))
-    texts = judge.benchmarks.match_text(pair.text) if judge.benchmarks is not None and image is not None else ()
+    verdict, scores, image = judge(ImageRef(url=pair.image_url, alt_text=pair.text), pair.columns)
+    texts: tuple[Match, ...] = ()
+    if judge.benchmarks is not None and image is not None:
+        texts = judge.benchmarks.match_text(pair.original or pair.text)
     if texts:
         verdict, image = Rejected(reason_of(texts[0]), texts[0].distance), None
     if image is not None:

@@ -31,8 +31,8 @@ for sample in loaded:
 """
 
 
-def write_mixed_folder(folder: Path) -> str:
-    """Write a folder in img2dataset's layout of files, with images of three formats."""
+def write_mixed_folder(folder: Path, told: range = range(COUNT)) -> str:
+    """Write a folder in img2dataset's layout of files, with images of three formats, of which `told` have a text."""
     from PIL import Image
 
     from tests.pipelines.stages.extract.test_list_pairs import SIDE, text_of
@@ -45,8 +45,9 @@ def write_mixed_folder(folder: Path) -> str:
         Image.open(io.BytesIO(png(number, SIDE))).save(buffer, name)
         stem = folder / "00000" / f"{number:09d}"
         stem.with_suffix(f".{extension}").write_bytes(buffer.getvalue())
-        stem.with_suffix(".txt").write_text(text_of(number))
-        row = {"url": f"http://example.org/{number}", "caption": text_of(number), "key": f"{number:09d}"}
+        text = text_of(number) if number in told else ""
+        stem.with_suffix(".txt").write_text(text)
+        row = {"url": f"http://example.org/{number}", "caption": text, "key": f"{number:09d}"}
         stem.with_suffix(".json").write_text(json.dumps(row | {"status": "success"}))
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -57,7 +58,10 @@ def write_mixed_folder(folder: Path) -> str:
 
 
 def build_all(scratch: Path) -> dict[str, tuple[str, int]]:
-    """Build pairs of mixed formats, interleaved pages and regions; return kind -> (folder, samples)."""
+    """Build pairs of mixed formats, with and without texts, interleaved pages and regions.
+
+    Returns: kind -> (folder, samples).
+    """
     from corpusloom.pipelines.builds.derived import regions
     from corpusloom.pipelines.recipes.recipe import load_recipe
     from tests.pipelines.small_web import QUIET, small_web
@@ -65,6 +69,11 @@ def build_all(scratch: Path) -> dict[str, tuple[str, int]]:
 
     pairs = run(scratch, "pairs", from_img2dataset=(write_mixed_folder(scratch / "in"),), shards=4)
     made = {"pairs": (str(scratch / "pairs"), pairs.samples)}
+    for name, told in {"no texts": range(0), "some texts": range(COUNT // 2, COUNT)}.items():
+        folder = write_mixed_folder(scratch / f"in {name}", told)
+        built = run(scratch, name, recipe=load_recipe("images"), from_img2dataset=(folder,), shards=2)
+        assert built.samples == COUNT
+        made[name] = (str(scratch / name), built.samples)
     report = regions.build_dataset(
         made["pairs"][0], str(scratch / "regions"), str(scratch / "r.work"), QUIET, store=str(scratch / "pairs.store")
     )

@@ -119,6 +119,24 @@ def pixels(data: bytes) -> str:
     return digest(Image.open(io.BytesIO(data)).convert("RGB").tobytes())
 
 
+def check_without_texts(python: str) -> None:
+    """Check that webdataset reads every member of a dataset that was built without texts."""
+    from corpusloom.pipelines.recipes.recipe import load_recipe
+    from tests.interop.hugging_face import write_mixed_folder
+    from tests.pipelines.stages.extract.test_list_pairs import run, samples_of
+
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = write_mixed_folder(Path(scratch) / "in", told=range(0))
+        manifest = run(Path(scratch), "data", recipe=load_recipe("images"), from_img2dataset=(folder,), shards=2)
+        command = [python, "-c", SHOW + READERS["webdataset"], f"{scratch}/data"]
+        done = subprocess.run(command, capture_output=True, text=True, env=environment(), timeout=300, check=True)
+        written = [(json.loads(fields["json"])["key"], fields) for fields in samples_of(Path(scratch) / "data")]
+        assert len(written) == manifest.samples
+        if sorted(done.stdout.splitlines()) != expected_lines("webdataset", written):
+            raise SystemExit("webdataset: samples without texts are not read as written")
+        print(json.dumps({"check": "webdataset, no texts", "samples": len(written)}), flush=True)
+
+
 def check(reader: str) -> int:
     """Run one reader over a fresh dataset; return the number of samples that it read as they were written."""
     python = python_of(reader, REQUIREMENTS[reader])
@@ -130,6 +148,8 @@ def check(reader: str) -> int:
         from tests.interop.hugging_face import main as check_folders
 
         check_folders(python)
+    if reader == "webdataset":
+        check_without_texts(python)
     from tests.trainers.stream.datasets import make_dataset
 
     with tempfile.TemporaryDirectory() as scratch:

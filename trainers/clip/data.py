@@ -15,6 +15,7 @@ from corpusloom.schemas.images.decoding import decode_rgb
 from corpusloom.trainers.clip.augment import augment
 from corpusloom.trainers.clip.config import CLIPDataConfig
 from corpusloom.trainers.clip.tokens.of_model import CaptionTokenizer
+from corpusloom.trainers.stream.errors import SampleError
 from corpusloom.trainers.stream.samples.image_ops import centre_crop
 from corpusloom.trainers.stream.samples.typed import ClipSample, InterleavedSample, TypedSample
 
@@ -68,6 +69,8 @@ class PairTransform:
         """Decode, crop and tokenise one sample."""
         if isinstance(sample, InterleavedSample | ClipSample):
             raise ConfigError("CLIP trains on pairs", where="--data", remedy="give a dataset of pairs or of regions")
+        if not sample.text:
+            raise SampleError("empty_text")
         pixels = self._cache.get(sample.key)
         if pixels is None:
             pixels = self._resized(sample.key, sample.image)

@@ -130,6 +130,8 @@ def _texts(
 
 def _text_of(sample: TypedSample) -> str:
     assert isinstance(sample, PairSample | RegionsSample)
+    if not sample.text:
+        raise SampleError("empty_text")
     try:
         sample.text.encode()
     except UnicodeEncodeError as error:  # half of a surrogate pair, from a JSON escape

@@ -1,6 +1,7 @@
 """`loom build`: builds a dataset from WARCs by the stages of a recipe."""
 
 import dataclasses
+import json
 from collections.abc import Set
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, ClassVar
@@ -46,6 +47,8 @@ class BuildFlags(BuildOptions):
     """Recipe keys to change: filters.min_side=200 ...; `loom list keys` lists them."""
     split: str | None = None
     """val=SHARE: mark this share of samples as held out; near-duplicates get the same split."""
+    verify_hash: Annotated[str | None, tyro.conf.arg(metavar="COLUMN[:TYPE]")] = None
+    """Column of a list with the md5, sha256 or sha512 of each image; others are rejected (images.verify_hash)."""
     lanes: int | None = None
     """Event loops that fetch images, each for its own domains; by default one per core (--workers on a cluster)."""
     memory: str | None = None
@@ -120,12 +123,12 @@ class BuildFlags(BuildOptions):
 
     @property
     def overrides(self) -> tuple[str, ...]:
-        """Return the recipe keys to change, including the split."""
-        if self.split is None:
-            return self.set
-        if not self.split.startswith("val="):
+        """Return the recipe keys to change, including the split and the column of hashes."""
+        if self.split is not None and not self.split.startswith("val="):
             raise ConfigError(f"--split is {self.split!r}", where="loom build", remedy="write --split val=0.01")
-        return (*self.set, f"split.{self.split}")
+        split = () if self.split is None else (f"split.{self.split}",)
+        verified = () if self.verify_hash is None else (f"images.verify_hash={json.dumps(self.verify_hash)}",)
+        return (*self.set, *split, *verified)
 
     def run_selection(self, command: str) -> int:
         """Run the stages up to the selected records; a recipe of another command's kind is a ConfigError."""

@@ -25,6 +25,7 @@ from corpusloom.pipelines.stages.extract.input_fragments import (
 )
 from corpusloom.pipelines.stages.extract.remeasure import Remeasure
 from corpusloom.pipelines.stages.fetch.lanes import ImagesConfig, open_blocklist, policy_of
+from corpusloom.pipelines.stages.image_columns import refuse_row
 from corpusloom.pipelines.stages.kinds import pairs
 from corpusloom.pipelines.stages.units import FinishUnit, FinishUnits
 from corpusloom.pipelines.store import img2dataset
@@ -78,8 +79,10 @@ class Row:
     """Image that img2dataset fetched."""
     verdict: Rejected | Dead | None = None
     """Why the row cannot be used; None if it can."""
+    place: str = ""
+    """Place of a row of a list in its file."""
     message: str = ""
-    """Place of a bad row, or how an image's text differs from its row in the Parquet."""
+    """How an image's text differs from its row in the Parquet."""
     remarks: tuple[str, ...] = ()
     """Names of the values in the Parquet that differ from those beside the image."""
 
@@ -96,9 +99,9 @@ def read_rows(path: str, config: RowsConfig) -> Iterator[Row]:
         return
     for row in read_list(path, config.columns):
         if isinstance(row, BadRow):
-            yield Row(str(row.number), row.text, None, verdict=row.verdict, message=row.place)
+            yield Row(str(row.number), row.text, None, place=row.place, verdict=row.verdict)
         else:
-            yield Row(str(row.number), row.url, row.caption, row.columns)
+            yield Row(str(row.number), row.url, row.caption, row.columns, place=row.place)
 
 
 def extract_rows(item: InputFile, config: RowsConfig, blocklist: Blocklist | None) -> tuple[StageCounts, ...]:
@@ -111,12 +114,16 @@ def extract_rows(item: InputFile, config: RowsConfig, blocklist: Blocklist | Non
         pace.reach(STAGE, item.path, number)
         key = identity.make_key("row", item.sha256, row.name)
         caption = clean_caption(row.caption)
+        if caption.reason is not None and not config.recipe.candidates.need_text:
+            caption = pairs.NO_TEXT
         refused = row.verdict or unlicensed or (Rejected(caption.reason) if caption.reason else None)
+        refused = refused or refuse_row(row.columns, config.recipe.images)
         ledger.record(refused or Kept(), unit="record", key=key, url=row.url or None)
-        ledger.provenance.append(_provenance(item, row, key))
+        ledger.provenance.append(_provenance(item, row, key, row.place if refused else ""))
         if refused is None:
             ledger.remark("record", row.remarks)
-            pair, head = pairs.make_pair(row.url, caption, TEXT_SOURCE, key, "", config.recipe, columns=row.columns)
+            source = TEXT_SOURCE if caption.text else ""
+            pair, head = pairs.make_pair(row.url, caption, source, key, "", config.recipe, columns=row.columns)
             fragments.add([(pair, head)])
             if row.image is not None and not is_taken_down(pair, config.tombstones):
                 packs = packs or _pack_writer(item, index, config.images, blocklist)
@@ -143,7 +150,7 @@ def _store_image(packs: PackWriter, index: ImageIndex, row: Row, image: bytes) -
         packs.add(wanted, blocked or FetchedImage(body=image, fetched_at=""))
 
 
-def _provenance(item: InputFile, row: Row, key: str) -> ProvenanceRow:
+def _provenance(item: InputFile, row: Row, key: str, place: str) -> ProvenanceRow:
     dead = row.verdict if isinstance(row.verdict, Dead) else None
     return ProvenanceRow(
         stage=STAGE,
@@ -152,7 +159,7 @@ def _provenance(item: InputFile, row: Row, key: str) -> ProvenanceRow:
         warc=item.path.rsplit("/", 1)[-1],
         record_id=row.name,
         error=dead.error if dead else None,
-        message=(dead.message if dead else row.message) or None,
+        message=(dead.message if dead else row.message or place) or None,
     )
 
 

@@ -15,6 +15,7 @@ from corpusloom.pipelines.store.images.index import ImageIndex
 from corpusloom.pipelines.store.images.outcomes import ImageUrl
 from corpusloom.pipelines.store.images.store import ImageStore
 from corpusloom.pipelines.store.lists.checks import check_lists
+from corpusloom.pipelines.store.lists.formats import find_lists
 from corpusloom.pipelines.store.lists.list_config import ListConfig
 from corpusloom.pipelines.store.lists.list_rows import BadRow, read_list
 from corpusloom.pipelines.store.tombstones import Tombstones
@@ -96,7 +97,7 @@ def fetch_lists(
 ) -> FetchReport:
     """Fetch every listed image that has no outcome in the store under this policy, in bounded memory."""
     config.fetch.require_contact()
-    paths = tuple(sorted({path for pattern in patterns for path in storage.expand(pattern)}))
+    paths = tuple(find_lists(patterns))
     for warning in check_lists(paths, columns):
         reporter.warn(warning)
     store = ImageStore(config.store)

@@ -12,9 +12,11 @@ from corpusloom.pipelines.filters.pairs.align_captions import CaptionConfig, tex
 from corpusloom.pipelines.filters.pairs.entries import entry_keys
 from corpusloom.pipelines.net.permissions.licenses import license_refusal
 from corpusloom.pipelines.net.permissions.opt_outs import opt_out, signals_of_headers, signals_of_html
-from corpusloom.pipelines.recipes.deciding import pair_rules
+from corpusloom.pipelines.recipes.deciding import counts_hypernyms, pair_rules
 from corpusloom.pipelines.recipes.measuring import entries_of, measure_pair
-from corpusloom.pipelines.recipes.recipe import Recipe
+from corpusloom.pipelines.recipes.recipe import Candidates, Recipe
+from corpusloom.pipelines.recipes.rewriting import rewrite
+from corpusloom.pipelines.stages.image_columns import wanted_hash
 from corpusloom.pipelines.stages.kinds.record_kind import MakeSample, RecordAndHead, RecordKind, record_key
 from corpusloom.pipelines.stages.select.steps import pair_steps
 from corpusloom.pipelines.store.ledger import Ledger
@@ -26,6 +28,9 @@ from corpusloom.schemas.verdicts import Rejected
 if TYPE_CHECKING:  # imported slowly, and needed only where HTML is parsed
     from corpusloom.pipelines.extract.alt_texts import PageImages
     from corpusloom.pipelines.extract.page_task import PageTask
+
+NO_TEXT = CleanCaption("")
+"""Text of an image that a recipe keeps without one."""
 
 
 def make_pairs(
@@ -51,7 +56,7 @@ def make_pairs(
     parent = record_key(warc_page)
     page_language = measure_language(found.sample)[0] if _judges_by_page(recipe) and found.sample else None
     for image in found.images:
-        for source, cleaned in texts_of(image, found, recipe.candidates.texts):
+        for source, cleaned in texts_of(image, found, recipe.candidates):
             if cleaned.reason is not None:
                 key = identity.pair_key(image.url, source)
                 ledger.record(Rejected(cleaned.reason), unit="pair", key=key, parent=parent, url=image.url)
@@ -63,8 +68,11 @@ def make_pairs(
     return list(made.values())
 
 
-def texts_of(image: ImageRef, page: "PageImages", sources: Sequence[str]) -> list[tuple[str, CleanCaption]]:
-    """Return (source, cleaned text) of each source for which an image has a text, in the order of `sources`."""
+def texts_of(image: ImageRef, page: "PageImages", candidates: Candidates) -> list[tuple[str, CleanCaption]]:
+    """Return (source, cleaned text) of each source for which an image has a text, in the order of `candidates.texts`.
+
+    If no text is needed and none is left after cleaning, the last is an empty one of no source.
+    """
     texts = {
         "alt_text": image.alt_text,
         "caption": image.caption,
@@ -73,8 +81,10 @@ def texts_of(image: ImageRef, page: "PageImages", sources: Sequence[str]) -> lis
         "surrounding": page.surroundings.get(image.url),
         "page_title": page.title,
     }
-    found = [(source, clean_caption(texts[source])) for source in sources]
-    return [(source, cleaned) for source, cleaned in found if cleaned.reason != "no_caption"]
+    found = [(source, clean_caption(texts[source])) for source in candidates.texts]
+    told = [(source, cleaned) for source, cleaned in found if cleaned.reason != "no_caption"]
+    has_text = candidates.need_text or any(cleaned.text for _, cleaned in told)
+    return told if has_text else [*told, ("", NO_TEXT)]
 
 
 def make_pair(
@@ -90,10 +100,12 @@ def make_pair(
 ) -> tuple[Pair, Head]:
     """Return the pair of an image URL and a text with its scores, and its head.
 
-    The licence and `page_language` are those of the page; `columns` are further ones of the row of a list.
+    The licence and `page_language` are those of the page; `columns` are further ones of the row of a list. A hash among
+    them that the image must have is part of the key: of two rows that differ in it, one is right.
     """
+    key, digest = identity.pair_key(image_url, cleaned.text), wanted_hash(columns, recipe.images)
     pair = Pair(
-        key=identity.pair_key(image_url, cleaned.text),
+        key=key if digest is None else identity.make_key("pair", key, digest),
         parent=parent,
         page_url=page_url,
         page_language=page_language,
@@ -108,12 +120,22 @@ def make_pair(
 
 
 def remake_pair(pair: Pair, recipe: Recipe) -> tuple[Pair, Head]:
-    """Return a pair with its language and scores, and its head."""
-    by_page = _judges_by_page(recipe)
-    language, score = measure_short_language(pair.text, pair.page_language) if by_page else measure_language(pair.text)
-    pair = replace(pair, language=language, scores={"language_score": score})
-    found, list_language = entries_of(pair.text, language, recipe)
-    pair = replace(pair, scores=measure_pair(pair, recipe, found))
+    """Return a pair with its language and scores, and its head.
+
+    Rules judge the text before names in it are replaced. The key stays that of the original text.
+    """
+    source = pair.original or pair.text
+    rewritten = rewrite(source, recipe)
+    text, by_page = rewritten.measured, _judges_by_page(recipe)
+    language, score = measure_short_language(text, pair.page_language) if by_page else measure_language(text)
+    judged = replace(pair, text=text, language=language, scores={"language_score": score})
+    found, list_language = entries_of(text, language, recipe)
+    pair = replace(
+        judged,
+        text=rewritten.text,
+        original=None if rewritten.text == source else source,
+        scores=measure_pair(judged, recipe, found) | rewritten.scores,
+    )
     captions, entries = recipe.filters.captions or CaptionConfig(), recipe.filters.entries
     is_balanced = entries is not None and entries.max_pairs is not None
     head = Head(
@@ -122,11 +144,14 @@ def remake_pair(pair: Pair, recipe: Recipe) -> tuple[Pair, Head]:
         parent=pair.parent,
         url=pair.image_url,
         rank=identity.make_key("rank", pair.page_url),
-        text_key=text_key(pair.text, fold_case=captions.fold_case),
+        text_key=text_key(judged.text, fold_case=captions.fold_case),
         image_key=identity.image_key(pair.image_url),
         images=(pair.image_url,),
-        tokens=token_keys(pair.text) if captions.counts_tokens else (),
-        entries=entry_keys(found, list_language) if is_balanced else (),
+        tokens=token_keys(judged.text, captions.token_unit) if captions.counts_tokens else (),
+        entries=(
+            *(entry_keys(found, list_language) if is_balanced else ()),
+            *(entry_keys(rewritten.hypernyms, "hypernym") if counts_hypernyms(recipe) else ()),
+        ),
         scores=pair.scores,
     )
     return pair, head

@@ -28,7 +28,9 @@ class StoredImage:
     """Bytes of the member."""
     extension: str
     size: tuple[int, int] | None = None
-    """Width and height of `data` in pixels if it was resized."""
+    """Width and height of `data` in pixels if it was encoded again."""
+    blurred_faces: int | None = None
+    """Number of faces that were blurred; None if the recipe blurs none."""
     scores: Mapping[str, float] = field(default_factory=dict)
     """Scores by models, for an image of a page."""
 
@@ -167,12 +169,16 @@ def interleaved_sample(page: Page, kept: Mapping[int, StoredImage], *, validatio
 
 
 def pair_sample(pair: Pair, image: StoredImage, *, validation: float = 0.0) -> UnwrittenSample:
-    """Return a pair as a sample in the layout of img2dataset and open_clip: KEY.jpg, KEY.txt, KEY.json."""
+    """Return a pair as a sample in the layout of img2dataset and open_clip: KEY.jpg, KEY.txt, KEY.json.
+
+    A pair without a text has no KEY.txt, and null as its caption.
+    """
     body = {
         "key": pair.key,
         "url": redacted(pair.image_url),
         "page_url": redacted(pair.page_url),
-        "caption": pair.text,
+        "caption": pair.text or None,
+        "original_caption": pair.original,
         "text_source": pair.text_source,
         "status": "success",
         "error_message": None,
@@ -181,14 +187,16 @@ def pair_sample(pair: Pair, image: StoredImage, *, validation: float = 0.0) -> U
         "original_width": image.facts.width,
         "original_height": image.facts.height,
         "sha256": image.facts.sha256,
+        "blurred_faces": image.blurred_faces,
         "columns": json.dumps(pair.columns, sort_keys=True, ensure_ascii=False) if pair.columns else None,
     }
-    fields = {image.extension: image.data, "txt": pair.text.encode(), "json": to_json(body)}
+    text = {"txt": pair.text.encode()} if pair.text else {}
+    fields = {image.extension: image.data, **text, "json": to_json(body)}
     row = SidecarRow(
         key=pair.key,
         url=redacted(pair.image_url),
         page_url=redacted(pair.page_url),
-        caption=pair.text,
+        caption=pair.text or None,
         text_length=len(pair.text),
         images=1,
         width=image.width,

@@ -4,8 +4,9 @@ no: unchanged. keep_ratio: the shorter side becomes `size`. center_crop: as keep
 keep_ratio_largest: the longer side becomes `size`. border: as keep_ratio_largest, then padded with white to a square.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeAlias
 
 import cv2
 import numpy as np
@@ -16,6 +17,7 @@ from corpusloom.schemas.images.decoding import decode_rgb
 
 Mode = Literal["no", "keep_ratio", "keep_ratio_largest", "center_crop", "border"]
 Format = Literal["jpg", "png", "webp"]
+Edit: TypeAlias = Callable[[np.ndarray], np.ndarray]
 WHITE = (255, 255, 255)
 PNG_LEVEL = 6
 UPSCALE = cv2.INTER_LANCZOS4
@@ -82,7 +84,17 @@ def encode_pixels(pixels: np.ndarray, config: Resize) -> bytes:
     return bytes(cv2.imencode(f".{config.format}", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR), option)[1])
 
 
-def resize(data: bytes, config: Resize) -> tuple[bytes, int, int]:
-    """Return an image resized and encoded, with its width and height. Raises ImageError as `decode_rgb` does."""
-    pixels = resize_pixels(decode_rgb(data), config)
+def same_format(image_format: str) -> Format:
+    """Return the format in which pixels of a stored image are encoded again: its own, or PNG if tars cannot hold it."""
+    formats: dict[str, Format] = {"jpeg": "jpg", "jpg": "jpg", "webp": "webp"}
+    return formats.get(image_format, "png")
+
+
+def resize(data: bytes, config: Resize, edit: Edit | None = None) -> tuple[bytes, int, int]:
+    """Return an image resized and encoded, with its width and height. Raises ImageError as `decode_rgb` does.
+
+    `edit` changes the pixels (H, W, 3) before they are resized.
+    """
+    pixels = decode_rgb(data)
+    pixels = resize_pixels(pixels if edit is None else edit(pixels), config)
     return encode_pixels(pixels, config), pixels.shape[1], pixels.shape[0]

@@ -7,13 +7,15 @@ from typing import Any
 import pyarrow as pa
 
 from corpusloom.pipelines.store.lists.encodings import WESTERN, find_encoding
+from corpusloom.pipelines.store.lists.formats import format_of
+from corpusloom.pipelines.store.lists.json_lists import read_json, read_objects
 from corpusloom.pipelines.store.lists.list_config import ListConfig
-from corpusloom.pipelines.store.lists.list_rows import check_names, check_single, format_of, read_list, read_objects
+from corpusloom.pipelines.store.lists.list_rows import check_names, check_single, read_list
 from corpusloom.schemas import storage, tables
 from corpusloom.schemas.errors import DamageError, InputError
 
 SAMPLE_ROWS = 1_000
-"""Rows of JSONL whose types are looked at."""
+"""Rows of JSON whose types are looked at."""
 _JSON_TYPES: Mapping[type, str] = {list: "lists", dict: "objects", bool: "booleans", int: "numbers", float: "numbers"}
 _REMEDY = "name a column of text, or write one text per row"
 
@@ -44,7 +46,7 @@ def _check_list(path: str, config: ListConfig) -> bool:
                 return bool(file.metadata.num_rows)
         except DamageError as error:
             raise InputError(error.what, where=path, remedy="write the list again") from error
-    if kind == "jsonl":
+    if kind in ("jsonl", "json"):
         _check_objects(path, config)
     return next(iter(read_list(path, config)), None) is not None
 
@@ -71,11 +73,14 @@ def _words(kind: pa.DataType) -> str:
 
 
 def _check_objects(path: str, config: ListConfig) -> None:
-    """Raise InputError if the beginning of JSONL has no object, or none with text in a column that is read."""
-    found_rows = [values for _, values in islice(read_objects(path, config), SAMPLE_ROWS)]
+    """Raise InputError if the beginning of JSON has no object, or none with text in a column that is read."""
+    read = read_json if format_of(path) == "json" else read_objects
+    found_rows = [values for _, values in islice(read(path, config), SAMPLE_ROWS)]
     rows = [values for values in found_rows if values is not None]
     if found_rows and not rows:
-        raise InputError("no line is a JSON object", where=path, remedy="write one object per line, without [ ]")
+        raise InputError(
+            "no row is a JSON object", where=path, remedy="write one object per line, or name an array .json"
+        )
     for name in config.names:
         present = [values[name] for values in rows if name in values]
         if rows and not present:

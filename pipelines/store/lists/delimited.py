@@ -7,14 +7,14 @@ encloses what is a row by itself, only the line where it opens is bad, and readi
 import csv
 import re
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from corpusloom.pipelines.store.lists.delimiters import guess_delimiter, split
+from corpusloom.pipelines.store.lists.text_lines import MAX_LINE
 from corpusloom.schemas.verdicts import Rejected
 
-MAX_LINE = 1 << 20
-"""Maximum characters of a line, and maximum characters of the lines of a row."""
 MAX_ROW_LINES = 64
 """Maximum lines of a row."""
 _URL = re.compile(r'"?\s*[A-Za-z][A-Za-z0-9+.-]*://')
@@ -33,22 +33,32 @@ class DelimitedRow:
 class DelimitedRows:
     """Iterator over the rows of CSV or TSV, after the header."""
 
-    def __init__(self, lines: Iterator[str | None], *, tabs: bool) -> None:
+    def __init__(
+        self,
+        lines: Iterator[str | None],
+        delimiter: str | None,
+        *,
+        names: Sequence[str] = (),
+        wanted: Sequence[str] = (),
+    ) -> None:
         """Read the header.
 
         Args:
           lines: Lines of the file; None for one that cannot be decoded.
-          tabs: Whether cells are separated by tabs. They are then not quoted, unless the header is, or quotes inside
-            a cell are doubled.
+          delimiter: What separates the cells; None to guess it. With tabs cells are not quoted, unless the header is,
+            or quotes inside a cell are doubled.
+          names: Names of the columns of a file without a header. A first line that has these very names is one.
+          wanted: Names of the columns that are read, by which a delimiter is guessed.
         """
         self._lines, self._ahead, self._line = lines, deque[str | None](), 0
         first = next(lines, "")
         self._ahead.append(first)
-        quoted = not tabs or (first or "").startswith('"')
-        self._delimiter = "\t" if tabs else ","
+        self._delimiter = delimiter or guess_delimiter(first or "", wanted, len(names))
+        quoted = self._delimiter != "\t" or (first or "").startswith('"')
         self._quoting: Literal[0, 3] = csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
-        header = self._row(0, None) if first != "" else DelimitedRow(1, [])
-        self.header = [name.strip() for name in header.cells]
+        is_header = not names or split(first or "", self._delimiter) == list(names)
+        header = self._row(0, None).cells if first != "" and is_header else []
+        self.header = list(names) or [name.strip() for name in header]
         """Names of the columns; empty if the header cannot be read."""
 
     def rows(self, url_cell: int) -> Iterator[DelimitedRow]:

@@ -7,9 +7,10 @@ with other characters than ASCII is UTF-8 and all look like a Western language.
 import codecs
 import io
 import re
-from typing import IO, Any
+from collections.abc import Iterator
+from typing import IO
 
-from corpusloom.schemas import storage
+from corpusloom.pipelines.store.lists.compression import BLOCK, ByteStream, open_list
 from corpusloom.schemas.errors import ConfigError, InputError
 
 UTF_8 = "utf-8"
@@ -22,7 +23,6 @@ MARKS = (
     (codecs.BOM_UTF16_BE, "utf-16-be"),
 )
 """Byte order marks with their encodings. UTF-32's come first, because UTF-16's begins one of them."""
-BLOCK = 1 << 18
 SCAN_BYTES = 1 << 28
 """Bytes of a list that are looked at, at most."""
 SAMPLE_LINES = 1_000
@@ -45,13 +45,13 @@ def open_utf8(path: str, encoding: str | None = None) -> IO[bytes]:
 
     Bytes that its encoding does not have become bytes that UTF-8 does not have, so that only their line is lost.
     """
-    handle: IO[bytes] = io.BufferedReader(storage.open_input(path), BLOCK)  # type: ignore[type-var]
+    handle = open_list(path)
     name = checked(encoding) if encoding else find_encoding(path)
     for mark, _ in MARKS:
         if handle.peek(4)[: len(mark)] == mark:  # type: ignore[attr-defined]
             handle.read(len(mark))
             break
-    return handle if name == UTF_8 else io.BufferedReader(_Transcoded(handle, name), BLOCK)
+    return handle if name == UTF_8 else io.BufferedReader(ByteStream(_transcoded(handle, name), handle), BLOCK)
 
 
 def checked(encoding: str) -> str:
@@ -67,7 +67,7 @@ def checked(encoding: str) -> str:
 
 def find_encoding(path: str) -> str:
     """Return the encoding of a text list by its bytes; InputError if many lines are of an unknown one."""
-    with storage.open_input(path) as handle:
+    with open_list(path) as handle:
         head = handle.read(4_096)
         for mark, encoding in MARKS:
             if head.startswith(mark):
@@ -115,31 +115,9 @@ def _is_utf8(line: bytes) -> bool:
     return True
 
 
-class _Transcoded(io.RawIOBase):
-    """A file of another encoding, read as UTF-8."""
-
-    def __init__(self, handle: IO[bytes], encoding: str) -> None:
-        super().__init__()
-        self._handle = handle
-        self._decoder = codecs.getincrementaldecoder(encoding)(_UNDECODABLE)
-        self._held = b""
-        self._ended = False
-
-    def readable(self) -> bool:
-        """Return True."""
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        """Fill a buffer with the next bytes; return their number, 0 at the end."""
-        while not self._held and not self._ended:
-            data = self._handle.read(BLOCK)
-            self._ended = not data
-            self._held = self._decoder.decode(data, final=not data).encode(UTF_8, "surrogatepass")
-        count = min(len(buffer), len(self._held))
-        buffer[:count], self._held = self._held[:count], self._held[count:]
-        return count
-
-    def close(self) -> None:
-        """Close the file."""
-        self._handle.close()
-        super().close()
+def _transcoded(handle: IO[bytes], encoding: str) -> Iterator[bytes]:
+    """Yield the content of a file of another encoding as UTF-8."""
+    decoder = codecs.getincrementaldecoder(encoding)(_UNDECODABLE)
+    while data := handle.read(BLOCK):
+        yield decoder.decode(data).encode(UTF_8, "surrogatepass")
+    yield decoder.decode(b"", final=True).encode(UTF_8, "surrogatepass")

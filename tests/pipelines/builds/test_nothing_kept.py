@@ -45,6 +45,8 @@ def test_a_run_that_kept_something_or_had_nothing_to_do_is_not_refused() -> None
         ("opt_out_ai_txt", "the owners of these sites refuse it"),
         ("http_404", "check the URLs"),
         ("no_caption", "--caption-column"),
+        ("bad_hash", "--verify-hash COLUMN:md5"),
+        ("no_face_boxes", "images.face_boxes names a column"),
         ("too_many_cells", "quote cells"),
         ("dns_failed", "check the network"),
         ("blocked_domain", "--blocklist"),

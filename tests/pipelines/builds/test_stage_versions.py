@@ -35,6 +35,7 @@ SHAPING: dict[str, tuple[str, ...]] = {
         "pipelines/stages/extract/input_fragments.py",
         "pipelines/stages/kinds/*.py",
         "pipelines/stages/extract/list_pairs.py",
+        "pipelines/stages/image_columns.py",
         "pipelines/stages/extract/remeasure.py",
         "pipelines/store/fragments.py",
         "pipelines/store/img2dataset.py",
@@ -67,12 +68,15 @@ SHAPING: dict[str, tuple[str, ...]] = {
         "pipelines/stages/scores/placement.py",
         "pipelines/stages/scores/top_fraction.py",
         "pipelines/stages/selected_records.py",
+        "pipelines/models/faces/*.py",
+        "pipelines/stages/image_columns.py",
         "pipelines/stages/shard_records.py",
         "pipelines/stages/shards.py",
         "pipelines/store/dataset/samples.py",
         "pipelines/store/dataset/shard_files.py",
         "pipelines/store/dataset/tars.py",
         "pipelines/store/images/resize.py",
+        "schemas/images/content_hash.py",
     ),
 }
 """Per stage: the modules whose code shapes what it writes.

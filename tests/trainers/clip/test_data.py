@@ -1,5 +1,6 @@
 """Pairs to arrays: CLIP's preprocessing, augmentation from a given generator, and a cache that changes no result."""
 
+import dataclasses
 import io
 import pickle
 
@@ -11,6 +12,7 @@ from corpusloom.schemas.errors import ConfigError
 from corpusloom.trainers.clip.config import CLIPDataConfig
 from corpusloom.trainers.clip.data import PairTransform, drop_words, evaluation_image, resize_bicubic
 from corpusloom.trainers.clip.tokens.byte_pairs import ClipTokenizer
+from corpusloom.trainers.stream.errors import SampleError
 from corpusloom.trainers.stream.samples.typed import InterleavedSample, PairSample
 from tests.trainers.datasets import encode_jpeg
 
@@ -84,6 +86,12 @@ def test_pages_are_refused() -> None:
     page = InterleavedSample("k", ("text",), (None,), {})
     with pytest.raises(ConfigError, match="trains on pairs"):
         PairTransform(TOKENIZER, 24, CLIPDataConfig())(page, np.random.default_rng(0))
+
+
+def test_an_image_without_a_text_is_left_out() -> None:
+    transform = PairTransform(TOKENIZER, 24, CLIPDataConfig())
+    with pytest.raises(SampleError, match="empty_text"):
+        transform(dataclasses.replace(sample(), text=""), np.random.default_rng(0))
 
 
 def test_a_share_of_a_caption_s_words_is_left_out_in_their_order() -> None:

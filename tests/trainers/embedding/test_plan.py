@@ -49,6 +49,8 @@ def test_pages_give_every_image_member_and_no_pairs(tmp_path: Path) -> None:
 def test_an_index_needs_hashes_and_reads_texts_from_its_tars(tmp_path: Path) -> None:
     samples = [(key, {**fields, "seg.png": make_image(9, format="PNG")}) for key, fields in make_pairs(3)]
     samples[1][1]["txt"] = b" "
+    del samples[2][1]["txt"]
+    samples[2][1]["json"] = b'{"caption": null, "text_source": ""}'
     make_dataset(tmp_path / "own", "pairs", samples, shards=1)
     tars = [str(tmp_path / "own/00000.tar")]
     index_tars(tars, str(tmp_path / "bare"), kind="pairs")
@@ -57,6 +59,6 @@ def test_an_index_needs_hashes_and_reads_texts_from_its_tars(tmp_path: Path) -> 
     index_tars(tars, str(tmp_path / "index"), kind="pairs", hashes=True)
     plan = plan_of(str(tmp_path / "index"))
     assert [plan.field(number) for number in range(len(plan.images))] == ["jpg"] * 3
-    assert sorted(plan.texts) == ["picture 0", "picture 2"]
-    assert [(item.key, item.reason) for item in plan.unread] == [(samples[1][0], "empty_text")]
-    assert (plan.pairs[:, 3] == -1).sum() == 1
+    assert sorted(plan.texts) == ["picture 0"]
+    assert [(item.key, item.reason) for item in plan.unread] == [(key, "empty_text") for key, _ in samples[1:]]
+    assert (plan.pairs[:, 3] == -1).sum() == 2

@@ -17,7 +17,7 @@ MAX_JSON_BYTES = 1 << 24
 
 @dataclass(slots=True)
 class PairSample:
-    """An image, encoded, and its text."""
+    """An image, encoded, and its text; the text is empty if the dataset keeps images without one."""
 
     key: str
     image: bytes
@@ -124,7 +124,8 @@ def _info(members: Mapping[str, bytes], *, needed: bool = False) -> dict[str, An
 
 def _pair(key: str, members: Mapping[str, bytes]) -> PairSample:
     info = _info(members)
-    return PairSample(key, _image(members), _caption(members, info), info)
+    has_text = "txt" in members or info.get("text_source") != ""
+    return PairSample(key, _image(members), _caption(members, info) if has_text else "", info)
 
 
 def _interleaved(key: str, members: Mapping[str, bytes]) -> InterleavedSample:

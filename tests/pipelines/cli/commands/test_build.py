@@ -89,6 +89,7 @@ def test_the_split_is_a_key_of_the_recipe() -> None:
         "images.quality=90",
         "split.val=0.01",
     )
+    assert flags("--verify-hash", "sum:md5").overrides == ('images.verify_hash="sum:md5"',)
     with pytest.raises(ConfigError, match=r"--split val=0\.01"):
         _ = flags("--split", "0.01").overrides
 

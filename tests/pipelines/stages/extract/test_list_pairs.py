@@ -1,5 +1,6 @@
 """Lists and img2dataset's folders as inputs of a build: pairs without WARCs, images without a second fetch."""
 
+import hashlib
 import io
 import json
 import tarfile
@@ -20,9 +21,11 @@ from corpusloom.pipelines.store.img2dataset import find_shards, read_shard
 from corpusloom.pipelines.store.lists.list_config import PairListConfig
 from corpusloom.pipelines.store.warc.writing import WarcWriter
 from corpusloom.schemas.errors import ConfigError, InputError
+from corpusloom.schemas.images.decoding import decode_rgb
 from corpusloom.schemas.images.headers import read_header
 from corpusloom.schemas.manifest import Manifest
 from corpusloom.schemas.verdicts import Dead
+from corpusloom.trainers.stream.dataset import StreamingDataset
 from tests.pipelines.image_server import ImageServer, image_server
 from tests.pipelines.small_web import QUIET
 from tests.pipelines.store.store_maker import DATE, png
@@ -161,6 +164,50 @@ def test_pairs_of_a_list_are_fetched_and_built(server: ImageServer, tmp_path: Pa
     assert set(server.asked.values()) == {1}
 
 
+def samples_of(out: Path) -> list[dict[str, bytes]]:
+    """Return field -> bytes of each sample, in the order of the tars."""
+    found: dict[str, dict[str, bytes]] = {}
+    for path in sorted(out.glob("*.tar")):
+        with tarfile.open(path) as tar:
+            for name in tar.getnames():
+                key, _, field = name.partition(".")
+                member = tar.extractfile(name)
+                assert member
+                found.setdefault(key, {})[field] = member.read()
+    return list(found.values())
+
+
+def test_a_list_of_urls_alone_makes_samples_without_texts(server: ImageServer, tmp_path: Path) -> None:
+    lines = [*(f"{server.base}/{n}.png" for n in range(4)), f"{server.base}/1.png", "", f"{server.base}/nothing"]
+    (tmp_path / "urls.txt").write_text("\n".join(lines) + "\n")
+    recipe = load_recipe("images")
+    manifest = run(tmp_path, "out", recipe=recipe, lists=(str(tmp_path / "urls.txt"),), fetch=server.fetch)
+    assert manifest.samples == 4
+    record = next(row for row in manifest.counts if (row.stage, row.unit) == ("extract", "record"))
+    assert (record.records_in, record.kept, record.rejected) == (7, 6, {"no_url": 1})
+    samples = samples_of(tmp_path / "out")
+    assert [set(sample) for sample in samples] == [{"png", "json"}] * 4
+    assert {(body["caption"], body["text_source"]) for sample in samples for body in [json.loads(sample["json"])]} == {
+        (None, "")
+    }
+    sidecar = pq.read_table(tmp_path / "out" / "00000.parquet")
+    assert (set(sidecar["caption"].to_pylist()), set(sidecar["text_length"].to_pylist())) == ({None}, {0})
+    assert not list(verify(str(tmp_path / "out"), "deep"))
+    streamed = list(StreamingDataset(str(tmp_path / "out")))
+    assert sorted(sample.image for sample in streamed) == sorted(sample["png"] for sample in samples)  # type: ignore[union-attr]
+    assert {sample.text for sample in streamed} == {""}  # type: ignore[union-attr]
+
+
+def test_a_recipe_that_needs_no_text_keeps_the_texts_that_there_are(server: ImageServer, tmp_path: Path) -> None:
+    texts = [text_of(0), "", "<br/>"]
+    rows = [{"url": f"{server.base}/{n}.png", "caption": text} for n, text in enumerate(texts)]
+    (tmp_path / "list.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    values = {"lists": (str(tmp_path / "list.jsonl"),), "columns": PairListConfig(caption_column="caption")}
+    manifest = run(tmp_path, "out", recipe=load_recipe("images"), fetch=server.fetch, **values)
+    assert manifest.samples == 3
+    assert sorted(sample.get("txt", b"") for sample in samples_of(tmp_path / "out")) == [b"", b"", text_of(0).encode()]
+
+
 def provenance(out: Path) -> dict[str, str]:
     """Return name of each row -> message, for rows that have one."""
     rows = pq.read_table(out / "provenance" / "extract.parquet").to_pylist()
@@ -190,7 +237,7 @@ def test_bad_rows_name_their_lines_and_captions_are_cleaned_once_and_counted(
         "too_few_cells": 1,
     }
     assert pair.remarks == {"control_characters": 1, "html_entities": 1, "html_tags": 1}
-    assert provenance(tmp_path / "out") == {"1": "line 3", "3": "line 5", "5": "line 7"}
+    assert provenance(tmp_path / "out") == {"1": "line 3", "3": "line 5", "4": "line 6", "5": "line 7"}
     captions = pq.read_table(tmp_path / "out" / "00000.parquet")["caption"].to_pylist()
     assert set(captions) == {text_of(0), "a brown dog & a cat, in the rain"}
 
@@ -291,6 +338,68 @@ def test_columns_of_img2dataset_are_kept_and_a_missing_one_is_named(tmp_path: Pa
     assert {json.loads(body["columns"])["width"] for body in bodies} == {str(SIDE)}
     with pytest.raises(InputError, match=r"no column 'punsafe'.*its columns are"):
         run(tmp_path, "other", from_img2dataset=(str(folder),), columns=PairListConfig(keep_columns=("punsafe",)))
+
+
+def hash_of(number: int) -> str:
+    return hashlib.md5(png(number, SIDE)).hexdigest()
+
+
+def test_images_with_another_hash_are_rejected_and_of_two_rows_the_right_one_stays(
+    server: ImageServer, tmp_path: Path
+) -> None:
+    hashes = [(0, hash_of(0)), (1, hash_of(2)), (2, hash_of(2).upper()), (2, hash_of(0)), (3, "x"), (4, None)]
+    rows = [{"url": f"{server.base}/{n}.png", "caption": text_of(n), "md5": value} for n, value in hashes]
+    (tmp_path / "list.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    changes = {"lists": (str(tmp_path / "list.jsonl"),), "columns": PairListConfig(caption_column="caption")}
+    recipe = load_recipe("images", ["images.verify_hash=md5"])
+    manifest = run(tmp_path, "out", recipe=recipe, fetch=server.fetch, **changes)
+    record, pair = (
+        next(row for row in manifest.counts if (row.stage, row.unit) == found)
+        for found in (("extract", "record"), ("shards", "pair"))
+    )
+    assert record.rejected == {"bad_hash": 1, "no_hash": 1}
+    assert pair.rejected == {"hash_mismatch": 2}
+    assert {sample["png"] for sample in samples_of(tmp_path / "out")} == {png(0, SIDE), png(2, SIDE)}
+    asked = dict(server.asked)
+    plain = load_recipe("images", ["images.verify_hash=md5", "images.resize=64"])
+    again = run(tmp_path, "again", recipe=plain, store=str(tmp_path / "out.store"), fetch=server.fetch, **changes)
+    assert (again.samples, dict(server.asked)) == (2, asked)
+
+
+FACES = [[[0.25, 0.25, 0.5, 0.5], [0.7, 0.7, 1.01, 1.0]], [], None, [[0.5, 0.5, 0.4, 0.9]], [[10, 10, 90, 90]], "x"]
+
+
+def test_faces_of_a_column_are_blurred_and_a_row_without_sound_boxes_is_rejected(
+    server: ImageServer, tmp_path: Path
+) -> None:
+    rows = [{"url": f"{server.base}/{n}.png", "face_bboxes": boxes} for n, boxes in enumerate(FACES)]
+    (tmp_path / "list.json").write_text(json.dumps(rows))
+    recipe = load_recipe("images", ["images.face_boxes=face_bboxes"])
+    manifest = run(tmp_path, "out", recipe=recipe, lists=(str(tmp_path / "list.json"),), fetch=server.fetch)
+    record = next(row for row in manifest.counts if (row.stage, row.unit) == ("extract", "record"))
+    assert record.rejected == {"no_face_boxes": 1, "bad_face_boxes": 3}
+    found = {body["blurred_faces"]: sample for sample in samples_of(tmp_path / "out")
+             for body in [json.loads(sample["json"])]}  # fmt: skip
+    assert sorted(found) == [0, 2]
+    assert found[0]["png"] == png(1, SIDE)
+    changed = (decode_rgb(found[2]["png"]) != decode_rgb(png(0, SIDE))).any(axis=2)
+    assert changed[SIDE // 4 : SIDE // 2, SIDE // 4 : SIDE // 2].mean() > 0.9
+    assert changed[-SIDE // 4 :, -SIDE // 4 :].mean() > 0.9
+    assert not changed[: SIDE // 8].any()
+    assert set(server.asked) == {"/0.png", "/1.png"}
+    assert not list(verify(str(tmp_path / "out"), "deep"))
+
+
+def test_hashes_and_boxes_are_refused_for_pages_and_with_a_list_that_lacks_them(tmp_path: Path) -> None:
+    recipe = load_recipe("images", ["images.verify_hash=md5"])
+    with pytest.raises(ConfigError, match=r"pages have no columns"):
+        run(tmp_path, "out", recipe=recipe, warcs=("x.warc",))
+    (tmp_path / "urls.txt").write_text("http://a/\n")
+    with pytest.raises(ConfigError, match=r"a text list has only URLs.*md5"):
+        run(tmp_path, "out", recipe=recipe, lists=(str(tmp_path / "urls.txt"),))
+    (tmp_path / "list.csv").write_text("url,sha256\nhttp://a/,b\n")
+    with pytest.raises(InputError, match=r"no column 'md5'"):
+        run(tmp_path, "out", recipe=recipe, lists=(str(tmp_path / "list.csv"),))
 
 
 def test_a_bound_on_a_column_that_is_not_kept_is_refused_before_any_work(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 from corpusloom.pipelines.extract.alt_texts import PageImages
 from corpusloom.pipelines.extract.caption_cleaning import CleanCaption
 from corpusloom.pipelines.filters.pairs.entries import entry_keys
-from corpusloom.pipelines.recipes.recipe import load_recipe
+from corpusloom.pipelines.recipes.recipe import Candidates, load_recipe
 from corpusloom.pipelines.stages.kinds.pairs import make_pair, make_pairs, remake_pair, texts_of
 from corpusloom.pipelines.stages.kinds.record_kind import record_key
 from corpusloom.pipelines.store.ledger import Ledger
@@ -53,7 +53,8 @@ def test_an_opt_out_of_the_page_or_of_its_images_rejects_every_pair() -> None:
 def test_texts_come_in_the_order_of_their_sources() -> None:
     image = ImageRef(url="u", alt_text="alt", caption="caption", title=" ", image_title="given")
     page = PageImages(images=(image,), title="page", surroundings={"u": "around", "v": "elsewhere"})
-    found = texts_of(image, page, ("page_title", "caption", "title", "surrounding", "image_title", "alt_text"))
+    sources = ("page_title", "caption", "title", "surrounding", "image_title", "alt_text")
+    found = texts_of(image, page, Candidates(texts=sources))
     assert [(source, cleaned.text) for source, cleaned in found] == [
         ("page_title", "page"),
         ("caption", "caption"),
@@ -61,7 +62,11 @@ def test_texts_come_in_the_order_of_their_sources() -> None:
         ("image_title", "given"),
         ("alt_text", "alt"),
     ]
-    assert texts_of(image, PageImages(images=(image,)), ("page_title", "title", "surrounding")) == []
+    bare = PageImages(images=(image,))
+    assert texts_of(image, bare, Candidates(texts=("page_title", "title", "surrounding"))) == []
+    assert texts_of(image, bare, Candidates(texts=("title",), need_text=False)) == [("", CleanCaption(""))]
+    nothing = texts_of(ImageRef(url="u", title="<b></b>"), bare, Candidates(texts=("title",), need_text=False))
+    assert [(source, cleaned.reason) for source, cleaned in nothing] == [("title", "caption_without_text"), ("", None)]
 
 
 def test_each_text_that_the_recipe_names_is_a_pair_and_of_equal_texts_the_first_counts() -> None:

@@ -88,7 +88,11 @@ def test_jsonl_is_refused_if_no_row_has_text(tmp_path: Path, rows: list[dict[str
         ("a.csv", "url,text,text\nhttp://a/,b,c\n", "two columns are called 'text'"),
         ("a.tsv", "url\turl\ttext\nhttp://a/\tb\tc\n", "two columns are called 'url'"),
         ("a.jsonl", "\n", "holds no row"),
-        ("a.jsonl", '[{"url": "http://a/", "text": "b"}]\n', "no line is a JSON object .*one object per line"),
+        ("a.jsonl", '[{"url": "http://a/", "text": "b"}]\n', "no row is a JSON object .*name an array .json"),
+        ("a.json", '[{"url": "http://a/"}]', r"no column 'text' \(its columns are url"),
+        ("a.json", '{"url": ["http://a/"], "text": [7]}', "column 'text' holds numbers, not text"),
+        ("a.json", "[]", "holds no row"),
+        ("a.json", "nonsense", "no JSON"),
         ("a.parquet", "nonsense", r"not a readable Parquet file.*write the list again"),
     ],
 )

@@ -15,7 +15,7 @@ URL = "http://a.example"
 
 def rows_of(text: str, *, tabs: bool = False, url_cell: int = 0) -> list[tuple[int, list[str] | str]]:
     """Return line and cells, or line and reason, of each row after the header."""
-    rows = DelimitedRows((line.decode() for line in io.BytesIO(text.encode())), tabs=tabs)
+    rows = DelimitedRows((line.decode() for line in io.BytesIO(text.encode())), "\t" if tabs else ",")
     return [(row.line, row.fault.reason if row.fault else row.cells) for row in rows.rows(url_cell)]
 
 
@@ -52,7 +52,7 @@ def test_the_url_may_be_the_last_cell() -> None:
 
 
 def test_a_fault_tells_how_many_cells_there_are() -> None:
-    rows = DelimitedRows(iter([f"url,text\n{URL}/1,a,b\n".splitlines(keepends=True)[n] for n in (0, 1)]), tabs=False)
+    rows = DelimitedRows(iter([f"url,text\n{URL}/1,a,b\n".splitlines(keepends=True)[n] for n in (0, 1)]), ",")
     assert [row.fault for row in rows.rows(0)] == [Rejected("too_many_cells", 3.0, 2.0)]
 
 
@@ -94,7 +94,7 @@ def test_a_quote_is_bounded_in_lines_and_characters(monkeypatch: pytest.MonkeyPa
 
 def test_lines_that_cannot_be_decoded_are_rows_too() -> None:
     lines: list[str | None] = ["url,text\n", None, f'{URL}/1,"a\n', None, f"{URL}/2,b\n"]
-    rows = DelimitedRows(iter(lines), tabs=False)
+    rows = DelimitedRows(iter(lines), ",")
     found = [(row.line, row.fault.reason if row.fault else row.cells) for row in rows.rows(0)]
     assert found == [(2, "unreadable_row"), (3, "unbalanced_quote"), (4, "unreadable_row"), (5, [f"{URL}/2", "b"])]
 
@@ -127,4 +127,4 @@ def test_a_cell_of_tsv_is_quoted_if_its_inner_quotes_are_doubled(cell: str, text
     ("first", "header"), [(None, []), ("", []), ('"url\n', []), (" url , text\n", ["url", "text"])]
 )
 def test_the_header_has_names_without_blanks_or_none(first: str | None, header: list[str]) -> None:
-    assert DelimitedRows(iter([first]), tabs=False).header == header
+    assert DelimitedRows(iter([first]), ",").header == header

@@ -3,7 +3,10 @@
 import subprocess
 import sys
 
+import pytest
+
 from corpusloom.pipelines.store.lists.list_config import ListConfig, PairListConfig
+from corpusloom.schemas.errors import ConfigError
 
 
 def test_a_list_has_urls_and_no_captions_unless_a_column_is_named() -> None:
@@ -28,3 +31,21 @@ def test_kept_columns_come_last_and_each_is_read_once() -> None:
     assert config.names == ("u", "c", "a", "b")
     assert config.texts == ("u", "c")
     assert PairListConfig(keep_columns=("a",)).names == ("url", "a")
+
+
+@pytest.mark.parametrize(
+    ("given", "sign"), [(None, None), ("tab", "\t"), ("semicolon", ";"), ("pipe", "|"), ("~", "~")]
+)
+def test_a_delimiter_is_a_character_or_its_name(given: str | None, sign: str | None) -> None:
+    assert ListConfig(delimiter=given).delimiter_sign == sign
+
+
+@pytest.mark.parametrize("given", ["", "::", "\n", '"'])
+def test_what_cannot_separate_cells_is_refused(given: str) -> None:
+    with pytest.raises(ConfigError, match="give one character, or one of comma, tab"):
+        ListConfig(delimiter=given)
+
+
+def test_names_of_columns_differ() -> None:
+    with pytest.raises(ConfigError, match="names a column twice"):
+        ListConfig(column_names=("url", "url"))

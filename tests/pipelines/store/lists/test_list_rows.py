@@ -1,22 +1,24 @@
 """URL lists: every format gives the same rows, and every bad row an outcome."""
 
+import gzip
 import json
 import tracemalloc
+from collections.abc import Callable
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+import zstandard
 
 from corpusloom.pipelines.store.lists.checks import check_lists
 from corpusloom.pipelines.store.lists.list_config import ListConfig, PairListConfig
 from corpusloom.pipelines.store.lists.list_rows import (
-    MAX_LINE,
     BadRow,
     ListRow,
-    format_of,
     read_list,
 )
+from corpusloom.pipelines.store.lists.text_lines import MAX_LINE
 from corpusloom.schemas.errors import ConfigError, InputError
 from corpusloom.schemas.verdicts import Rejected
 
@@ -30,6 +32,8 @@ def write(folder: Path, name: str) -> str:
     rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
     if name.endswith("parquet"):
         pq.write_table(pa.table(columns), path)
+    elif name.endswith("json"):
+        path.write_text(json.dumps(rows))
     elif name.endswith("jsonl"):
         path.write_text("".join(json.dumps(row) + "\n" for row in rows) + "\n")
     elif name.endswith("tsv"):
@@ -42,11 +46,63 @@ def write(folder: Path, name: str) -> str:
     return str(path)
 
 
-@pytest.mark.parametrize("name", ["a.parquet", "a.csv", "a.tsv", "a.jsonl"])
+@pytest.mark.parametrize("name", ["a.parquet", "a.csv", "a.tsv", "a.jsonl", "a.json"])
 def test_every_format_gives_the_same_rows(tmp_path: Path, name: str) -> None:
     assert list(read_list(write(tmp_path, name), CONFIG)) == [
         ListRow(number=n, url=url, caption=text.replace("\t", " ")) for n, (url, text) in enumerate(ROWS)
     ]
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.tsv", "a.jsonl", "a.json"])
+@pytest.mark.parametrize(("end", "compress"), [(".gz", gzip.compress), (".zst", zstandard.compress)])
+def test_a_compressed_list_gives_the_rows_of_the_plain_one(
+    tmp_path: Path, name: str, end: str, compress: Callable[[bytes], bytes]
+) -> None:
+    plain = Path(write(tmp_path, name))
+    packed = tmp_path / f"{name}{end}"
+    packed.write_bytes(compress(plain.read_bytes()))
+    assert list(read_list(str(packed), CONFIG)) == list(read_list(str(plain), CONFIG)) != []
+
+
+@pytest.mark.parametrize("delimiter", [",", "\t", ";", "|"])
+def test_the_delimiter_of_a_csv_is_found_in_its_header(tmp_path: Path, delimiter: str) -> None:
+    text = delimiter.join(["n", "url", "text"]) + "\n" + delimiter.join(["1", "http://a/1.jpg", "a cat"]) + "\n"
+    assert rows_of(tmp_path / "a.csv", text, caption_column="text") == [
+        ListRow(number=0, url="http://a/1.jpg", caption="a cat")
+    ]
+
+
+def test_a_list_without_a_header_needs_names_and_the_error_says_which(tmp_path: Path) -> None:
+    text = "a cat on a mat\thttp://a/1.jpg\na dog\thttp://a/2.jpg\n"
+    with pytest.raises(InputError, match=r"first line is a row, not a header.*--column-names caption url"):
+        rows_of(tmp_path / "a.tsv", text, caption_column="caption")
+    names = {"caption_column": "caption", "column_names": ("caption", "url")}
+    found = rows_of(tmp_path / "a.tsv", text, **names)
+    assert [(row.place, row.caption) for row in found] == [("line 1", "a cat on a mat"), ("line 2", "a dog")]  # type: ignore[union-attr]
+    assert rows_of(tmp_path / "b.tsv", "caption\turl\n" + text, **names) == found
+
+
+def test_a_text_list_with_a_delimiter_has_columns(tmp_path: Path) -> None:
+    found = rows_of(tmp_path / "a.txt", "1 http://a/\n", delimiter=" ", column_names=("n", "url"))
+    assert found == [ListRow(number=0, url="http://a/")]
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "remedy"),
+    [
+        ("URL,TEXT\n", "url", "did you mean URL\\? its columns are URL, TEXT"),
+        ("image_url,TEXT\n", "imageurl", "did you mean image_url"),
+        ("a,b\n", "url", "\\(its columns are a, b\\)"),
+    ],
+)
+def test_a_column_that_is_not_there_names_the_nearest(tmp_path: Path, text: str, name: str, remedy: str) -> None:
+    with pytest.raises(InputError, match=f"no column '{name}'.*{remedy}"):
+        rows_of(tmp_path / "a.csv", text, url_column=name)
+
+
+@pytest.mark.parametrize(("name", "place"), [("a.parquet", "row 2"), ("a.csv", "line 3"), ("a.jsonl", "line 2")])
+def test_a_row_has_its_place_in_the_file(tmp_path: Path, name: str, place: str) -> None:
+    assert [row.place for row in read_list(write(tmp_path, name), CONFIG)][1] == place
 
 
 def test_text_has_a_url_a_line(tmp_path: Path) -> None:
@@ -113,20 +169,6 @@ def test_memory_does_not_grow_with_a_list(tmp_path: Path) -> None:
     assert peak < 4 << 20
 
 
-@pytest.mark.parametrize(
-    ("name", "kind"),
-    [("a.parquet", "parquet"), ("A.CSV", "csv"), ("a.b.tsv", "tsv"), ("a.jsonl", "jsonl"), ("a.ndjson", "jsonl"),
-     ("s3://bucket/a.txt", "text")],
-)  # fmt: skip
-def test_the_format_is_that_of_the_name(name: str, kind: str) -> None:
-    assert format_of(name) == kind
-
-
-def test_a_name_without_a_known_format_lists_those_there_are() -> None:
-    with pytest.raises(ConfigError, match=r"rename it to end in \.parquet, \.csv"):
-        format_of("folder.csv/list")
-
-
 def rows_of(path: Path, text: str, **columns: object) -> list[ListRow | BadRow]:
     path.write_text(text)
     return list(read_list(str(path), ListConfig(**columns)))  # type: ignore[arg-type]
@@ -134,15 +176,21 @@ def rows_of(path: Path, text: str, **columns: object) -> list[ListRow | BadRow]:
 
 @pytest.mark.parametrize(
     ("caption", "reason"),
-    [("null", "no_caption"), ('""', "no_caption"), ('"  "', "no_caption"), ("7", "caption_not_text"),
-     ('["a cat"]', "caption_not_text")],
-)  # fmt: skip
-def test_a_row_without_a_caption_is_bad_where_one_is_wanted(tmp_path: Path, caption: str, reason: str) -> None:
+    [("7", "caption_not_text"), ('["a cat"]', "caption_not_text")],
+)
+def test_a_caption_that_is_no_text_is_bad_where_one_is_wanted(tmp_path: Path, caption: str, reason: str) -> None:
     text = f'{{"url": "http://a/", "text": {caption}}}'
     assert rows_of(tmp_path / "a.jsonl", text, caption_column="text") == [
         BadRow(number=0, verdict=Rejected(reason), text="http://a/", line=1)
     ]
     assert rows_of(tmp_path / "a.jsonl", text) == [ListRow(number=0, url="http://a/")]
+
+
+@pytest.mark.parametrize(("caption", "found"), [("null", None), ('""', ""), ('"  "', "  ")])
+def test_whether_a_row_needs_a_caption_is_the_recipe_s_to_say(tmp_path: Path, caption: str, found: str | None) -> None:
+    text = f'{{"url": "http://a/", "text": {caption}}}'
+    (row,) = rows_of(tmp_path / "a.jsonl", text, caption_column="text")
+    assert row == ListRow(number=0, url="http://a/", caption=found)
 
 
 def test_lone_surrogates_are_replaced(tmp_path: Path) -> None:

@@ -50,6 +50,8 @@ ONE_FEATURE = npz(boxes=np.zeros((1, 4)), features=np.ones(1), class_probs=np.on
     [
         ("pairs", {"txt": b"t"}, "missing_image"),
         ("pairs", {"jpg": b"x"}, "missing_txt"),
+        ("pairs", {"jpg": b"x", "json": b'{"text_source": "caption"}'}, "missing_txt"),
+        ("pairs", {"jpg": b"x", "txt": b" ", "json": b'{"text_source": ""}'}, "empty_text"),
         ("pairs", {"jpg": b"x", "txt": b"\xff"}, "bad_text"),
         ("pairs", {"jpg": b"x", "txt": b"", "json": b"{"}, "bad_json"),
         ("pairs", {"jpg": b"x", "txt": b"", "json": b"[" * 100_000}, "bad_json"),
