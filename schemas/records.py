@@ -74,7 +74,7 @@ class Page:
 class Pair:
     """An image URL and one text for it; `parent` is the key of the page."""
 
-    VERSION: ClassVar[int] = 4
+    VERSION: ClassVar[int] = 5
     key: str
     parent: str
     page_url: str
@@ -82,6 +82,8 @@ class Pair:
     """Language of the page's text, if the recipe judges short texts by it."""
     image_url: str
     text: str
+    original: str | None = None
+    """The text before it was rewritten; None for a text that was not."""
     text_source: str
     """Source of the text: one of `candidates.texts`; caption for a row of a list; empty without a text."""
     cleaned: tuple[str, ...] = ()

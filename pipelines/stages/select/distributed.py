@@ -15,7 +15,7 @@ from corpusloom.pipelines.stages.select import group_decisions
 from corpusloom.pipelines.stages.select import steps as select_steps
 from corpusloom.pipelines.stages.select.distributed_counts import (
     MarkFrequentParagraphs,
-    ScoreDraws,
+    ScoreEntries,
     ScoreTokens,
 )
 from corpusloom.pipelines.stages.select.group_decisions import By, decode, encode, is_kept, value_of
@@ -127,7 +127,9 @@ def transform(step: Step) -> beam.PTransform:
         case select_steps.CountTokens():
             made = ScoreTokens()
         case select_steps.DrawEntries():
-            made = ScoreDraws(seed=step.seed)
+            made = ScoreEntries(seed=step.seed)
+        case select_steps.CountEntries():
+            made = ScoreEntries()
     return step.label >> made
 
 

@@ -163,23 +163,27 @@ def counts_of(entry: bytes, names: list[bytes]) -> Iterator[tuple[bytes, bytes]]
     yield from ((name, value) for name in sorted(set(names)))
 
 
-def draw_named(named: tuple[bytes, list[bytes]], seed: int) -> Iterator[Head]:
-    """Yield the heads of one name, the kept ones with the smallest draw of their entries."""
+def score_entries_of(named: tuple[bytes, list[bytes]], seed: int | None) -> Iterator[Head]:
+    """Yield the heads of one name, the kept ones with their smallest draw, or without a seed their smallest count."""
     values = named[1]
     counted = [value[1:].decode().split(" ") for value in values if value[:1] == _COUNT]
     counts = {entry: int(count) for count, entry in counted}
-    yield from (group_decisions.draw_entries(head, counts, seed) for head in heads_of(values))
+    for head in heads_of(values):
+        if seed is None:
+            yield group_decisions.count_entries(head, counts)
+        else:
+            yield group_decisions.draw_entries(head, counts, seed)
 
 
 @dataclass(kw_only=True, eq=False)
-class ScoreDraws(beam.PTransform):
-    """Score kept heads with the smallest draw of their entries; keys, names and counts are shuffled.
+class ScoreEntries(beam.PTransform):
+    """Score kept heads with the smallest draw or count of their entries; keys, names and counts are shuffled.
 
     Args:
-      seed: Seed of the draws.
+      seed: Seed of the draws; None for counts.
     """
 
-    seed: int
+    seed: int | None = None
 
     def expand(self, heads: beam.PCollection[Head]) -> beam.PCollection[Head]:
         """Count, then join the counts of each head back."""
@@ -193,5 +197,5 @@ class ScoreDraws(beam.PTransform):
             (heads | "Name" >> NameHeads(name=name_with_counted), counts)
             | "Beside each other" >> beam.Flatten()
             | "Join back" >> Regroup()
-            | "Draw" >> beam.FlatMap(draw_named, seed=self.seed)
+            | "Score" >> beam.FlatMap(score_entries_of, seed=self.seed)
         )

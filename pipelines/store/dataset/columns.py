@@ -16,7 +16,8 @@ JsonType: TypeAlias = "str | list[JsonType] | dict[str, JsonType]"
 """A type: its name, a list of one type, or named values. Every value may be null."""
 
 PAIR: dict[str, JsonType] = {
-    **dict.fromkeys(("key", "url", "page_url", "caption", "text_source", "status", "error_message"), "string"),
+    **dict.fromkeys(("key", "url", "page_url", "caption", "original_caption", "text_source"), "string"),
+    **dict.fromkeys(("status", "error_message"), "string"),
     **dict.fromkeys(("width", "height", "original_width", "original_height", "blurred_faces"), "int64"),
     "sha256": "string",
     "columns": "string",
