@@ -56,6 +56,16 @@ def _with_page_language(table: pa.Table) -> pa.Table:
     return table if at < 0 else table.add_column(at, "page_language", pa.nulls(table.num_rows, pa.string()))
 
 
+def _with_original(table: pa.Table) -> pa.Table:
+    """Return pairs of version 4, whose texts were not rewritten, as pairs of version 5."""
+    at = table.schema.get_field_index("text_source")
+    return (
+        table
+        if at < 0
+        else table.add_column(at, pa.field("original", pa.string()), pa.nulls(table.num_rows, pa.string()))
+    )
+
+
 def _with_tokens_and_entries(table: pa.Table) -> pa.Table:
     """Return heads of version 1, which had neither, as heads of version 2; columns that are not read stay away."""
     if "frequent_paragraphs" not in table.column_names:
@@ -120,6 +130,7 @@ UPGRADES: dict[tuple[str, int], Callable[[pa.Table], pa.Table]] = {
     ("Pair", 1): _with_cleaned,
     ("Pair", 2): _with_columns,
     ("Pair", 3): _with_page_language,
+    ("Pair", 4): _with_original,
     ("SidecarRow", 1): _add_crc32c,
 }
 """(record name, version) -> the function that converts a table of that version to the next one."""

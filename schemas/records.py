@@ -74,7 +74,7 @@ class Page:
 class Pair:
     """An image URL and one text for it; `parent` is the key of the page."""
 
-    VERSION: ClassVar[int] = 4
+    VERSION: ClassVar[int] = 5
     key: str
     parent: str
     page_url: str
@@ -82,6 +82,8 @@ class Pair:
     """Language of the page's text, if the recipe judges short texts by it."""
     image_url: str
     text: str
+    original: str | None = None
+    """The text before it was rewritten; None for a text that was not."""
     text_source: str
     """Source of the text: one of `candidates.texts`; caption for a row of a list; empty without a text."""
     cleaned: tuple[str, ...] = ()
@@ -95,19 +97,28 @@ class Pair:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VideoClip:
-    """A stretch of a video, as frames at a fixed rate, and its text. `start` and `end` are in seconds."""
+    """A stretch of a video, as frames at a fixed rate, and its text. Times are in seconds from the first frame."""
 
     VERSION: ClassVar[int] = 1
     key: str
     parent: str
+    """Key of the video."""
     video_url: str
+    """URL of the video, or its path below the folder that was given."""
+    video_sha256: str
     text: str
+    text_source: str
+    """subtitles, caption or title."""
+    subtitle_language: str | None = None
+    """Language of the subtitles by the name of their file."""
     start: float
     end: float
     fps: float
+    """Frames per second of the clip."""
     frames: int
-    scores: dict[str, float] = field(default_factory=dict)
-    license: str | None = None
+    """Number of frames."""
+    frame_times: tuple[float, ...] = ()
+    """Time of each frame by the video; a frame that is shown longer occurs again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

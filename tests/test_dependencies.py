@@ -41,6 +41,8 @@ LAZY_OUTSIDE = {
     "train": ("trainers/",),
     "report": ("pipelines/datasets/stats/",),
     "safety": (),
+    "captions": (),
+    "video": ("pipelines/stages/clips/",),
 }
 """Extra -> folders that may import it at the top of a module; elsewhere it is imported when it is needed."""
 

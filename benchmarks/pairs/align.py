@@ -30,10 +30,10 @@ from corpusloom.pipelines.stages.select.steps import pair_steps
 from corpusloom.schemas import identity, tables
 from corpusloom.schemas.records import Pair
 
-TEXTS, WORDS = 50_000, 50_000
+TEXTS, WORDS = 20_000, 50_000
 SHARED, SHARE = 1_000, 0.3
 """Texts that several images have, and the share of pairs with one of them."""
-MOST_TOKENS = 300_000
+MOST_TOKENS = 150_000
 """Unigrams and bigrams that count as frequent: ALIGN's 100 million would reject no text of so small a set."""
 
 

@@ -26,6 +26,8 @@ from corpusloom.pipelines.stages.scrape.scrape_lane import ScrapeConfig
 from corpusloom.schemas.records import StageCounts
 
 START, END = "<!-- funnels: made by benchmarks.pairs.funnels -->\n", "<!-- end of funnels -->\n"
+PORT = 8766
+"""Port of the web whose funnels the documentation has."""
 QUIET = Reporter(quiet=True)
 STAGES = {"extract": "candidates", "select": "texts kept", "shards": "samples"}
 PUBLISHED: Mapping[str, str] = {
@@ -77,11 +79,16 @@ def funnel_of(recipe: Recipe, counts: Sequence[StageCounts]) -> Funnel:
     return Funnel(recipe.name, {row.stage: row.kept for row in rows}, reasons)
 
 
-def build_funnels(names: Sequence[str], folder: Path, *, pages: int = 3, pictures: int = 4) -> Iterator[Funnel]:
-    """Scrape a bundled web of this size once, build each recipe from it, and yield its funnel."""
+def build_funnels(
+    names: Sequence[str], folder: Path, *, pages: int = 3, pictures: int = 4, port: int = 0
+) -> Iterator[Funnel]:
+    """Scrape a bundled web of this size once, build each recipe from it, and yield its funnel.
+
+    The port is part of the URLs, and so of the keys from which pairs are drawn; 0 is any free one.
+    """
     world = build_world(pages=pages, pictures=pictures, exam_pages=1)
     keys = needed_keys(world, folder)
-    with serve(world) as server:
+    with serve(world, port) as server:
         network = f"127.0.0.0/8:{server.port}"
         fetch = FetchConfig(contact="https://corpusloom.example/funnels", allow_addresses=(network,), delay=0)
         (folder / "seeds.txt").write_text("\n".join(world.seed_urls(server.port)), "utf-8")
@@ -125,7 +132,7 @@ def with_funnels(page: str, funnels: Sequence[Funnel]) -> str:
 def main(path: str) -> None:
     """Rewrite the tables in the Markdown file at `path`."""
     with tempfile.TemporaryDirectory(prefix="loom-funnels-") as name:
-        funnels = list(build_funnels(pair_recipes(), Path(name)))
+        funnels = list(build_funnels(pair_recipes(), Path(name), port=PORT))
     page = Path(path)
     page.write_text(with_funnels(page.read_text("utf-8"), funnels), "utf-8")
 

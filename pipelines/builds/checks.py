@@ -8,6 +8,7 @@ from corpusloom.pipelines.builds.config import BuildConfig
 from corpusloom.pipelines.dedup.evaluation_sets import set_files
 from corpusloom.pipelines.recipes.measuring import load_entries, load_sites
 from corpusloom.pipelines.recipes.recipe import config_json
+from corpusloom.pipelines.recipes.rewriting import check_rewriting
 from corpusloom.pipelines.store.images.blocklists import check_entries, parse_entry
 from corpusloom.schemas import storage
 from corpusloom.schemas.errors import ConfigError, LoomError
@@ -22,6 +23,7 @@ NAMED = 3
 def check_files(config: BuildConfig) -> None:
     """Raise an error for a list or set that cannot be read or is missing, or an output folder that is an input."""
     load_entries(config.recipe)
+    check_rewriting(config.recipe)
     load_sites(config.recipe)
     for path in config.recipe.dedup.decontaminate:
         set_files(path)

@@ -26,8 +26,8 @@ from corpusloom.schemas.errors import ConfigError, InputError, LoomError
 from corpusloom.schemas.manifest import read_manifest
 from corpusloom.schemas.records import FileEntry
 
-EXTRACT_VERSION = 21
-SELECT_VERSION = 4
+EXTRACT_VERSION = 22
+SELECT_VERSION = 5
 SHARDS_VERSION = 7
 
 

@@ -79,9 +79,11 @@ class Stages:
 
         return StagePipelines(self.config)
 
-    def _run(self, pipeline: "BuildPipeline") -> None:
-        """Run a stage's pipeline and pass its counters and latencies to the reporter."""
-        self.reporter.add_measures(run(pipeline, self.config.profile))
+    def _run(self, pipeline: "BuildPipeline") -> Measures:
+        """Run a stage's pipeline, pass its counters and latencies to the reporter, and return them."""
+        measures = run(pipeline, self.config.profile)
+        self.reporter.add_measures(measures)
+        return measures
 
     def pages(self, stage: Stage, inputs: list[FileEntry]) -> None:
         """Run the extract stage, unless an earlier run finished it and all its fragments are still there.
@@ -134,7 +136,7 @@ class Stages:
         done = None if steps is None else lambda: sum(pace.reached("select").values())
         with self.reporter.stage("select", steps, done, unit="steps"):
             if fragments:
-                self.decide(fragments, stage.path("decisions"))
+                self.decide(fragments, stage)
             taken = sum(row.kept for row in extracted.counts if row.unit == self.kind.unit)
             counts = wait_until_listed(
                 lambda: count_decisions(stage), lambda rows: sum(row.records_in for row in rows) == taken, stage.folder
@@ -143,16 +145,15 @@ class Stages:
                 self.reporter.add_measures(Measures(counters=counters_of(counts)))
         return commit(stage, counts)
 
-    def decide(self, fragments: list[str], folder: str) -> None:
+    def decide(self, fragments: list[str], stage: Stage) -> None:
         """Decide on heads: with Arrow on this machine, or with Beam on a distributed runner."""
-        config = self.config
+        config, folder = self.config, stage.path("decisions")
         if config.profile.local:
             with scratch_folder(config.work) as scratch:
                 check_select(fragments, scratch, memory=config.memory, passes=config.passes)
                 local.select(fragments, self.kind.steps(self.recipe), folder, scratch=scratch, passes=config.passes)
             return
-        self._run(self.pipelines.select(fragments, folder))
-        storage.remove(storage.join(folder, "spill"), recursive=True)
+        self.pipelines.run_select(self._run, fragments, folder, stage.path("between"))
 
     def images(self, inputs: list[FileEntry], select: Stage) -> list[str]:
         """Store every image of the kept records, with its facts and scores; return the image URLs."""

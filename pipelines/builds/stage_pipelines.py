@@ -16,7 +16,7 @@ from corpusloom.pipelines.stages.fetch import facts, images, scores
 from corpusloom.pipelines.stages.fetch.lanes import ImagesConfig
 from corpusloom.pipelines.stages.kinds.registry import kind_of
 from corpusloom.pipelines.stages.scores import clip_scores, count_scores
-from corpusloom.pipelines.stages.select import distributed
+from corpusloom.pipelines.stages.select.on_engine import EngineSelect, RunPipeline, run_select, select_of
 from corpusloom.pipelines.stages.selected_records import SelectedRecords
 from corpusloom.pipelines.store.images.frontier import FrontierLane
 from corpusloom.pipelines.store.model_scores import scores_folder
@@ -70,10 +70,16 @@ class StagePipelines:
         )
         return lambda pipeline: extract.build(pipeline, warcs, inputs)
 
-    def select(self, fragments: Sequence[str], folder: str) -> BuildPipeline:
-        """Return the pipeline that decides on the heads in these fragments and writes the decisions into a folder."""
-        steps = kind_of(self.config.recipe).steps(self.config.recipe)
-        return lambda pipeline: distributed.build(pipeline, steps, fragments, folder)
+    def select(self, fragments: Sequence[str], folder: str, scratch: str) -> EngineSelect:
+        """Return the pipelines that decide on the heads in these fragments and write the decisions into a folder.
+
+        `scratch` is the folder of what one pipeline leaves to the next.
+        """
+        return select_of(kind_of(self.config.recipe).steps(self.config.recipe), fragments, folder, scratch)
+
+    def run_select(self, run: RunPipeline, fragments: Sequence[str], folder: str, scratch: str) -> None:
+        """Run the pipelines of `select` with `run`, one after the other."""
+        run_select(run, self.select(fragments, folder, scratch))
 
     @property
     def images_config(self) -> ImagesConfig:

@@ -8,8 +8,9 @@ from corpusloom.pipelines.extract.reading.types import Extracted
 from corpusloom.pipelines.extract.render import PageResult, to_html, to_jsonl, to_markdown
 from corpusloom.pipelines.filters.language import measure_language
 from corpusloom.pipelines.recipes.deciding import select_rules
-from corpusloom.pipelines.recipes.measuring import drop_blocks, load_word_lists, page_text
+from corpusloom.pipelines.recipes.measuring import drop_blocks, page_text
 from corpusloom.pipelines.recipes.recipe import Recipe
+from corpusloom.pipelines.recipes.word_lists import load_word_lists
 from corpusloom.pipelines.stages.extract.input_fragments import STAGE
 from corpusloom.pipelines.stages.kinds.pages import make_page
 from corpusloom.pipelines.store.ledger import Ledger

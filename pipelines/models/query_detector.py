@@ -7,6 +7,7 @@ neither code nor pickles of the folder are executed.
 
 import hashlib
 import json
+import re
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.metadata import version
@@ -23,6 +24,10 @@ from corpusloom.schemas.errors import ConfigError
 CONFIG, PREPROCESSOR = "config.json", "preprocessor_config.json"
 _WEIGHTS = ".safetensors"
 _KEY = "regions.detector"
+_MAX_CARD = 20_000
+"""Characters of a detector's README.md that are read, at most."""
+_HEAD = re.compile(r"---\n(.*?)\n---\n", re.DOTALL)
+_LICENCE = re.compile(r"^license: *(.+)$", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,6 +165,21 @@ class QueryDetector:
         return Queries(
             (corners(boxes.numpy()) * sides).clip(0, sides), hidden.numpy(), probabilities.numpy(), scores.numpy()
         )
+
+
+def read_model_card(folder: str) -> str:
+    """Return the README.md of a detector's folder, its headings two levels deeper; empty if there is none.
+
+    Of the metadata above it only the licence is kept.
+    """
+    path = storage.join(folder, "README.md")
+    if not storage.exists(path):
+        return ""
+    text = storage.read_bytes(path).decode("utf-8", "replace").replace("\r\n", "\n")[:_MAX_CARD]
+    found = _HEAD.match(text)
+    licence = _LICENCE.search(found[1]) if found else None
+    body = re.sub(r"^(#+ )", r"##\1", text[found.end() :] if found else text, flags=re.MULTILINE).strip()
+    return f"Licence, as its metadata says: {licence[1].strip()}.\n\n{body}" if licence else body
 
 
 def corners(boxes: np.ndarray) -> np.ndarray:

@@ -4,10 +4,12 @@
 """
 
 from collections.abc import Iterable
+from typing import Any
 
 from corpusloom.pipelines.filters import image_rules as image_filter
 from corpusloom.pipelines.filters import language
 from corpusloom.pipelines.filters.pairs import align_captions, columns, entries, sites, templates
+from corpusloom.pipelines.filters.pairs.conceptual import caption_rules as conceptual
 from corpusloom.pipelines.recipes.recipe import Recipe
 from corpusloom.pipelines.recipes.rules import text_rules
 from corpusloom.schemas.verdicts import Rule, at_least, at_most
@@ -41,18 +43,32 @@ def select_rules(recipe: Recipe) -> tuple[Rule, ...]:
 def pair_rules(recipe: Recipe) -> tuple[Rule, ...]:
     """Return the rules for a pair's text; `image_rules` are those for its image."""
     filters = recipe.filters
-    caption_rules = () if filters.captions is None else align_captions.rules(filters.captions)
-    language_rules = () if filters.language is None else language.rules(filters.language)
-    entry_rules = () if filters.entries is None else entries.rules(filters.entries)
-    column_rules = () if filters.columns is None else columns.rules(filters.columns)
-    site_rules = () if filters.sites is None else sites.rules(filters.sites)
-    template_rules = () if filters.templates is None else templates.rules(filters.templates)
-    return _active((*column_rules, *site_rules, *template_rules, *caption_rules, *language_rules, *entry_rules))
+    tables: tuple[tuple[Any, Any], ...] = (
+        (filters.columns, columns),
+        (filters.sites, sites),
+        (filters.templates, templates),
+        (filters.captions, align_captions),
+        (filters.language, language),
+        (filters.conceptual, conceptual),
+        (filters.entries, entries),
+    )
+    return _active(rule for config, module in tables if config is not None for rule in module.rules(config))
 
 
 def balance_rules(recipe: Recipe) -> tuple[Rule, ...]:
     """Return the rules on the draws of a pair's entries, which need counts over the pairs that the other rules keep."""
     return () if recipe.filters.entries is None else _active(entries.balance_rules(recipe.filters.entries))
+
+
+def counts_hypernyms(recipe: Recipe) -> bool:
+    """Return whether a rule needs the counts of hypernyms."""
+    return bool(hypernym_rules(recipe))
+
+
+def hypernym_rules(recipe: Recipe) -> tuple[Rule, ...]:
+    """Return the rules on the counts of hypernyms over the pairs that the other rules keep."""
+    config = recipe.filters.conceptual
+    return () if config is None else _active(conceptual.frequency_rules(config))
 
 
 def image_rules(recipe: Recipe) -> tuple[Rule, ...]:

@@ -26,36 +26,20 @@ from corpusloom.pipelines.filters.pairs.sites import SitesConfig
 from corpusloom.pipelines.filters.text import ngrams, scripts, text_filter, words
 from corpusloom.pipelines.filters.text.text_filter import Text, WordLists
 from corpusloom.pipelines.recipes.recipe import Recipe
-from corpusloom.pipelines.recipes.rules import FilterSet, WordListPaths, registered
-from corpusloom.schemas import storage
+from corpusloom.pipelines.recipes.rewriting import rewrite, rewritten_by
+from corpusloom.pipelines.recipes.rules import FilterSet, registered
+from corpusloom.pipelines.recipes.word_lists import list_hashes, load_word_lists
 from corpusloom.schemas.config import is_threshold
 from corpusloom.schemas.records import Block, Page, Pair
 from corpusloom.schemas.verdicts import Rejected, Scores
 
-VERSION = 2
+VERSION = 3
 SAMPLE = "The old boat was seen near the river. We saw it there.\nAnd then it was gone again."
 _ENGLISH: dict[str, Any] = {"language": "en", "scores": {"language_score": 1.0}}
 PARAGRAPH_KINDS = ("paragraph", "other")
 """Kinds of block that the rules for paragraphs and lines judge; headings and lists are not sentences."""
 
 measure_image = image_rules.measure_image
-
-
-def read_words(path: str) -> frozenset[str]:
-    """Read a word list, one word per line, in lower case; lines that start with # are comments."""
-    lines = storage.read_bytes(path).decode("utf-8", "replace").splitlines()
-    return frozenset(line.strip().lower() for line in lines if line.strip() and not line.startswith("#"))
-
-
-def load_word_lists(recipe: Recipe) -> WordLists:
-    """Read the word lists that a recipe names, cached per process; a missing file is an InputError."""
-    return _word_lists(recipe.filters.lists)
-
-
-@lru_cache(maxsize=4)
-def _word_lists(paths: WordListPaths) -> WordLists:
-    named = dataclasses.asdict(paths).items()
-    return WordLists(**{name: None if path is None else read_words(path) for name, path in named})
 
 
 def page_text(blocks: Iterable[Block]) -> str:
@@ -138,7 +122,7 @@ def measure_pair(pair: Pair, recipe: Recipe, found: Sequence[str] = ()) -> Score
     wanted = _wanted_languages(recipe)
     code, score = _known_language(pair) or language.measure_language(pair.text)
     return {
-        **align_captions.measure_caption(pair.text, known=load_word_lists(recipe).tokens),
+        **align_captions.measure_caption(pair.text, unit=_token_unit(recipe), known=load_word_lists(recipe).tokens),
         **language.language_scores(code, score, wanted),
         **image_rules.measure_url(pair.image_url),
         **columns.column_scores(pair.columns),
@@ -146,6 +130,10 @@ def measure_pair(pair: Pair, recipe: Recipe, found: Sequence[str] = ()) -> Score
         **({} if recipe.filters.entries is None else entries.measure_entries(found)),
         **_site_scores(pair, recipe),
     }
+
+
+def _token_unit(recipe: Recipe) -> str:
+    return (recipe.filters.captions or align_captions.CaptionConfig()).token_unit
 
 
 def _site_scores(pair: Pair, recipe: Recipe) -> Scores:
@@ -204,7 +192,7 @@ def measured_names(recipe: Recipe) -> frozenset[str]:
     """Return the names of the scores that a recipe measures, found by measuring a short English sample."""
     if recipe.kind != "interleaved":
         pair = Pair(key="", parent="", page_url="", image_url="", text=SAMPLE, text_source="", **_ENGLISH)
-        return frozenset(measure_pair(pair, recipe))
+        return frozenset((*measure_pair(pair, recipe), *rewrite(SAMPLE, recipe).scores))
     blocks = (Block(kind="paragraph", text=SAMPLE),)
     page = Page(key="", url="", canonical_url="", fetched_at="", blocks=blocks, **_ENGLISH)
     return frozenset(measure_page(page, recipe, load_word_lists(recipe)))
@@ -220,17 +208,9 @@ def _settings(config: Any) -> dict[str, Any]:
     }
 
 
-def _list_hashes(lists: WordLists) -> dict[str, str | None]:
-    """Return the sha256 of the words of each list by name; None for a list that is not given."""
-    return {
-        name: None if found is None else hashlib.sha256("\n".join(sorted(found)).encode()).hexdigest()
-        for name, found in dataclasses.asdict(lists).items()
-    }
-
-
 def read_by(recipe: Recipe) -> dict[str, Any]:
     """Return the values of a recipe that change the blocks of stored records; if one changes, WARCs are read again."""
-    filters, lists = recipe.filters, _list_hashes(load_word_lists(recipe))
+    filters, lists = recipe.filters, list_hashes(load_word_lists(recipe))
     shaped: dict[str, Any] = {
         "version": VERSION,
         "kind": recipe.kind,
@@ -282,9 +262,10 @@ def measured_by(recipe: Recipe) -> dict[str, Any]:
             "short_texts": recipe.filters.language.short_texts if recipe.filters.language is not None else None,
             "scripts": scripts.VERSION,
             "entries": _entry_settings(recipe),
+            "rewritten": rewritten_by(recipe),
             "sites": None if recipe.filters.sites is None else [sites.VERSION, sorted(load_sites(recipe))],
             "captions": {**_settings(captions), "tokens": captions.counts_tokens},
-            "lists": {"tokens": _list_hashes(load_word_lists(recipe))["tokens"]},
+            "lists": {"tokens": list_hashes(load_word_lists(recipe))["tokens"]},
         }
     dedup = recipe.dedup
     return {
@@ -294,7 +275,7 @@ def measured_by(recipe: Recipe) -> dict[str, Any]:
             item.name: [item.module.VERSION, _settings(item.config or item.defaults)]
             for item in registered(recipe.filters)
         },
-        "lists": _list_hashes(load_word_lists(recipe)),
+        "lists": list_hashes(load_word_lists(recipe)),
         "minhash": None if dedup.minhash is None else [minhash.VERSION, dataclasses.asdict(dedup.minhash)],
         "text": [dedup.exact_text or "strict", dedup.scope],
         "paragraphs": None if dedup.max_domain_paragraph is None else frequency.VERSION,

@@ -32,6 +32,8 @@ from corpusloom.pipelines.filters.obelics import ObelicsConfig
 from corpusloom.pipelines.filters.pairs import align_captions, columns, entries, sites, templates
 from corpusloom.pipelines.filters.pairs.align_captions import CaptionConfig
 from corpusloom.pipelines.filters.pairs.columns import ColumnsConfig
+from corpusloom.pipelines.filters.pairs.conceptual import caption_rules
+from corpusloom.pipelines.filters.pairs.conceptual.caption_rules import ConceptualConfig
 from corpusloom.pipelines.filters.pairs.entries import EntriesConfig
 from corpusloom.pipelines.filters.pairs.sites import SitesConfig
 from corpusloom.pipelines.filters.pairs.templates import TemplatesConfig
@@ -44,20 +46,22 @@ from corpusloom.schemas.verdicts import Rule
 
 Config = TypeVar("Config")
 PAIRS = ("pairs",)
+CLIPS = ("clips",)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WordListPaths:
     """Word lists by path or URL, one word per line; a score whose list is absent is not measured."""
 
-    bad_words: str | None = setting(None, kinds=INTERLEAVED)
-    """Explicit words, bounded by `explicit` and `c4.max_bad_words` (arXiv 1910.10683 §2.2: the LDNOOBW list)."""
+    bad_words: str | None = setting(None, kinds=WEB)
+    """Explicit words, bounded by `explicit`, `c4.max_bad_words` and `conceptual.max_bad_words` (arXiv 1910.10683 §2.2:
+    the LDNOOBW list)."""
     flagged_words: str | None = setting(None, kinds=INTERLEAVED)
     """Flagged words, bounded by OBELICS' rules (arXiv 2306.16527, Table 3)."""
     common_words: str | None = setting(None, kinds=INTERLEAVED)
     """Common words of the language, of which OBELICS' rules need a share (arXiv 2306.16527, Table 3)."""
     tokens: str | None = setting(None, kinds=PAIRS)
-    """Unigrams and bigrams, as `captions.max_unknown_tokens` needs them: a vocabulary that was counted elsewhere."""
+    """Tokens, as `captions.max_unknown_tokens` needs them: a vocabulary that was counted elsewhere."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -89,6 +93,8 @@ class FilterSet:
     """Masks for personal data. Absent: texts are not masked."""
     captions: CaptionConfig | None = block_filter(align_captions, PAIRS)
     """Rules for the text of a pair."""
+    conceptual: ConceptualConfig | None = block_filter(caption_rules, PAIRS)
+    """Conceptual Captions' rules by parts of speech, and what they cut from captions and replace in them."""
     entries: EntriesConfig | None = block_filter(entries, PAIRS)
     """Entries of a metadata list that a pair's text must have, and the balance between them."""
     columns: ColumnsConfig | None = block_filter(columns, PAIRS)

@@ -254,7 +254,9 @@ def _shown(url: str) -> str | None:
 def pair_to_sample(pair: Pair, _: frozenset[str], judge: ImageJudge, ledger: Ledger) -> UnwrittenSample | None:
     """Judge the image and text of a pair; return its sample if it is kept."""
     verdict, scores, image = judge(ImageRef(url=pair.image_url, alt_text=pair.text), pair.columns)
-    texts = judge.benchmarks.match_text(pair.text) if judge.benchmarks is not None and image is not None else ()
+    texts: tuple[Match, ...] = ()
+    if judge.benchmarks is not None and image is not None:
+        texts = judge.benchmarks.match_text(pair.original or pair.text)
     if texts:
         verdict, image = Rejected(reason_of(texts[0]), texts[0].distance), None
     if image is not None:

@@ -1,4 +1,4 @@
-"""Beam transforms for a distributed runner: group by key, and write records as sorted parts.
+"""Beam transforms for a distributed runner: group by key, write records as sorted parts, and read them back.
 
 The local runner keeps shuffled collections in memory, so on one machine `stages.select.local` and `store.partitions`
 are used instead.
@@ -7,7 +7,7 @@ are used instead.
 import hashlib
 import secrets
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,9 +23,54 @@ SPILL_ROWS = 50_000
 """Records of one part that a Beam worker buffers before it writes a fragment."""
 
 
-def partition_of(key: bytes, partitions: int) -> int:
+def partition_of(key: str, partitions: int) -> int:
     """Return the partition of a key, by the key's hash, since keys need not be uniform."""
-    return int.from_bytes(hashlib.blake2b(key, digest_size=4).digest(), "big") * partitions >> 32
+    return int.from_bytes(hashlib.blake2b(key.encode(), digest_size=4).digest(), "big") * partitions >> 32
+
+
+def range_of(key: str, parts: int) -> int:
+    """Return the part of a key of hexadecimal digits, such that the keys of a part are below those of the next."""
+    return int(key[:8], 16) * parts >> 32
+
+
+def lines_of(path: str) -> list[str]:
+    """Return the lines of a text file."""
+    return storage.read_bytes(path).decode().splitlines()
+
+
+def files_of(folder: str) -> list[str]:
+    """Return the paths of the Parquet files in a folder, sorted."""
+    return [storage.join(folder, name) for name in storage.listing(folder) if name.endswith(".parquet")]
+
+
+@dataclass(kw_only=True, eq=False)
+class ReadRecords(beam.PTransform):
+    """The paths of files, read from one place -> the records of these files.
+
+    The graph holds the place alone, so its size does not depend on the number of files.
+
+    Args:
+      record: Class of the records.
+      place: What `paths_in` takes.
+      paths_in: Function that returns the paths; it runs in a worker.
+    """
+
+    record: type
+    place: str
+    paths_in: Callable[[str], list[str]]
+
+    def expand(self, pipeline: beam.pvalue.PBegin) -> beam.PCollection[Any]:
+        """Find the files, spread them over the workers and read them."""
+        return (
+            pipeline
+            | "Place" >> beam.Create([self.place])
+            | "Files" >> beam.FlatMap(self.paths_in)
+            | "Spread" >> beam.Reshuffle()
+            | "Read" >> beam.FlatMap(self._read).with_output_types(self.record)
+        )
+
+    def _read(self, path: str) -> Iterator[Any]:
+        yield from tables.read_records(path, self.record)
 
 
 class Regroup(beam.PTransform):
@@ -48,20 +93,21 @@ class WriteRecords(beam.PTransform):
       record: Class of the records.
       folder: Folder of the parts.
       sort_by: Columns that order the rows; only equal rows may have equal values.
-      parts: Number of parts; a record's part depends on the hash of its key.
+      parts: Number of parts.
+      part_of: Function from a record's key and the number of parts to the record's part.
     """
 
     record: type
     folder: str
     sort_by: tuple[str, ...]
     parts: int = 1
+    part_of: Callable[[str, int], int] = range_of
 
     def expand(self, records: beam.PCollection[Any]) -> beam.PCollection[int]:
         """Write fragments per bundle, then merge the fragments of each part."""
         return (
             records
-            | "Spill rows"
-            >> beam.ParDo(_SpillRecords(self.record, self.folder, self.parts)).with_output_types(tuple[int, str])
+            | "Spill rows" >> beam.ParDo(_SpillRecords(self)).with_output_types(tuple[int, str])
             | "Collect rows" >> beam.GroupByKey()
             | "Write a sorted part" >> beam.MapTuple(self._merge)
         )
@@ -73,14 +119,14 @@ class WriteRecords(beam.PTransform):
 
 
 class _SpillRecords(beam.DoFn):
-    def __init__(self, record: type, folder: str, parts: int) -> None:
-        self._record, self._folder, self._parts = record, folder, parts
+    def __init__(self, write: WriteRecords) -> None:
+        self._record, self._folder, self._parts, self._part_of = write.record, write.folder, write.parts, write.part_of
 
     def start_bundle(self) -> None:
         self._held: dict[int, list[Any]] = defaultdict(list)
 
     def process(self, record: Any) -> Iterator[tuple[int, str]]:
-        part = partition_of(record.key.encode(), self._parts)
+        part = self._part_of(record.key, self._parts)
         self._held[part].append(record)
         if len(self._held[part]) >= SPILL_ROWS:
             yield self._write(part)

@@ -195,7 +195,15 @@ def test_a_pair_of_version_2_gets_no_further_columns() -> None:
     pair = Pair(
         key="k", parent="p", page_url="", image_url="u", text="t", text_source="alt_text", cleaned=("html_tags",)
     )
-    old = arrow.to_table(Pair, [pair]).drop_columns(["columns", "page_language"])
+    old = arrow.to_table(Pair, [pair]).drop_columns(["columns", "page_language", "original"])
     old = old.replace_schema_metadata({"corpusloom.record": "Pair", "corpusloom.version": "2"})
+    assert list(arrow.from_table(Pair, old)) == [pair]
+    assert arrow.upgrade(Pair, old).schema.names == arrow.schema(Pair).names
+
+
+def test_a_pair_of_version_4_has_no_original_text() -> None:
+    pair = Pair(key="k", parent="p", page_url="", image_url="u", text="t", text_source="alt_text", columns={"a": "b"})
+    old = arrow.to_table(Pair, [pair]).drop_columns(["original"])
+    old = old.replace_schema_metadata({"corpusloom.record": "Pair", "corpusloom.version": "4"})
     assert list(arrow.from_table(Pair, old)) == [pair]
     assert arrow.upgrade(Pair, old).schema.names == arrow.schema(Pair).names

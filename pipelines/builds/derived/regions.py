@@ -17,6 +17,7 @@ from corpusloom.pipelines.recipes.region_settings import RegionSettings
 from corpusloom.pipelines.stages.kinds.pairs import PAIRS
 from corpusloom.pipelines.stages.kinds.registry import REGIONS
 from corpusloom.pipelines.stages.regions.make_regions import STAGE, Detect, RegionsConfig, WriteRegions, build
+from corpusloom.pipelines.stages.regions.model_card import model_card
 from corpusloom.pipelines.stages.regions.outputs import outputs_folder
 from corpusloom.pipelines.stages.regions.sources import SourceIdentity, identify
 from corpusloom.pipelines.stages.regions.tsv import index_files, row_ledger
@@ -126,7 +127,7 @@ def _build(
         with reporter.stage(STAGE, len(pairs.shards), lambda: len(storage.listing(stage.path("done"))), "shards"):
             reporter.add_measures(run_pass(WriteRegions(config), pairs.shards, "Write regions"))
         manifest = finish(pairs, config, stage, json.dumps(inputs, sort_keys=True))
-        manifest = document(out, manifest, fetched_in=source)
+        manifest = document(out, manifest, fetched_in=source, model_card=model_card(finder))
         facts = {"finished": time.time(), "seconds": reporter.seconds, "source": source}
         store_dataset.write_run(out, facts, manifest)
         write_manifest(out, manifest)

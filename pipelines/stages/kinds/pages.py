@@ -14,8 +14,9 @@ from corpusloom.pipelines.filters.text.words import sentence_spans
 from corpusloom.pipelines.net.permissions.licenses import license_refusal
 from corpusloom.pipelines.net.permissions.opt_outs import opt_out, signals_of_headers, signals_of_html
 from corpusloom.pipelines.recipes.deciding import select_rules
-from corpusloom.pipelines.recipes.measuring import drop_blocks, edit_blocks, load_word_lists, measure_page, page_text
+from corpusloom.pipelines.recipes.measuring import drop_blocks, edit_blocks, measure_page, page_text
 from corpusloom.pipelines.recipes.recipe import Recipe
+from corpusloom.pipelines.recipes.word_lists import load_word_lists
 from corpusloom.pipelines.stages.kinds.record_kind import MakeSample, RecordAndHead, RecordKind, record_key
 from corpusloom.pipelines.stages.select.steps import page_steps
 from corpusloom.pipelines.store.ledger import Ledger

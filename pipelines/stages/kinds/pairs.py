@@ -12,9 +12,10 @@ from corpusloom.pipelines.filters.pairs.align_captions import CaptionConfig, tex
 from corpusloom.pipelines.filters.pairs.entries import entry_keys
 from corpusloom.pipelines.net.permissions.licenses import license_refusal
 from corpusloom.pipelines.net.permissions.opt_outs import opt_out, signals_of_headers, signals_of_html
-from corpusloom.pipelines.recipes.deciding import pair_rules
+from corpusloom.pipelines.recipes.deciding import counts_hypernyms, pair_rules
 from corpusloom.pipelines.recipes.measuring import entries_of, measure_pair
 from corpusloom.pipelines.recipes.recipe import Candidates, Recipe
+from corpusloom.pipelines.recipes.rewriting import rewrite
 from corpusloom.pipelines.stages.image_columns import wanted_hash
 from corpusloom.pipelines.stages.kinds.record_kind import MakeSample, RecordAndHead, RecordKind, record_key
 from corpusloom.pipelines.stages.select.steps import pair_steps
@@ -119,12 +120,22 @@ def make_pair(
 
 
 def remake_pair(pair: Pair, recipe: Recipe) -> tuple[Pair, Head]:
-    """Return a pair with its language and scores, and its head."""
-    by_page = _judges_by_page(recipe)
-    language, score = measure_short_language(pair.text, pair.page_language) if by_page else measure_language(pair.text)
-    pair = replace(pair, language=language, scores={"language_score": score})
-    found, list_language = entries_of(pair.text, language, recipe)
-    pair = replace(pair, scores=measure_pair(pair, recipe, found))
+    """Return a pair with its language and scores, and its head.
+
+    Rules judge the text before names in it are replaced. The key stays that of the original text.
+    """
+    source = pair.original or pair.text
+    rewritten = rewrite(source, recipe)
+    text, by_page = rewritten.measured, _judges_by_page(recipe)
+    language, score = measure_short_language(text, pair.page_language) if by_page else measure_language(text)
+    judged = replace(pair, text=text, language=language, scores={"language_score": score})
+    found, list_language = entries_of(text, language, recipe)
+    pair = replace(
+        judged,
+        text=rewritten.text,
+        original=None if rewritten.text == source else source,
+        scores=measure_pair(judged, recipe, found) | rewritten.scores,
+    )
     captions, entries = recipe.filters.captions or CaptionConfig(), recipe.filters.entries
     is_balanced = entries is not None and entries.max_pairs is not None
     head = Head(
@@ -133,11 +144,14 @@ def remake_pair(pair: Pair, recipe: Recipe) -> tuple[Pair, Head]:
         parent=pair.parent,
         url=pair.image_url,
         rank=identity.make_key("rank", pair.page_url),
-        text_key=text_key(pair.text, fold_case=captions.fold_case),
+        text_key=text_key(judged.text, fold_case=captions.fold_case),
         image_key=identity.image_key(pair.image_url),
         images=(pair.image_url,),
-        tokens=token_keys(pair.text) if captions.counts_tokens else (),
-        entries=entry_keys(found, list_language) if is_balanced else (),
+        tokens=token_keys(judged.text, captions.token_unit) if captions.counts_tokens else (),
+        entries=(
+            *(entry_keys(found, list_language) if is_balanced else ()),
+            *(entry_keys(rewritten.hypernyms, "hypernym") if counts_hypernyms(recipe) else ()),
+        ),
         scores=pair.scores,
     )
     return pair, head

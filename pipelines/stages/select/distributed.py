@@ -5,7 +5,7 @@ Only heads are shuffled, never texts or images. Each step is a transform over `H
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import apache_beam as beam
@@ -15,53 +15,15 @@ from corpusloom.pipelines.stages.select import group_decisions
 from corpusloom.pipelines.stages.select import steps as select_steps
 from corpusloom.pipelines.stages.select.distributed_counts import (
     MarkFrequentParagraphs,
-    ScoreDraws,
+    ScoreEntries,
     ScoreTokens,
-    encoded_node,
 )
 from corpusloom.pipelines.stages.select.group_decisions import By, decode, encode, is_kept, value_of
 from corpusloom.pipelines.stages.select.steps import Step
 from corpusloom.pipelines.store.regroup import Regroup, WriteRecords
-from corpusloom.schemas import tables
 from corpusloom.schemas.records import Head
 
 STAGE = "select"
-
-
-def read_heads(path: str) -> Iterator[Head]:
-    """Yield the heads of a fragment."""
-    yield from tables.read_records(path, Head)
-
-
-def band_members(head: Head) -> Iterator[tuple[bytes, bytes]]:
-    """Yield a kept head's name under each of its band keys."""
-    if is_kept(head):
-        yield from ((band.encode(), encoded_node(head)) for band in head.bands)
-
-
-def star_edges(_: bytes, nodes: list[bytes]) -> list[tuple[str, str]]:
-    """Return the edges of one bucket."""
-    return group_decisions.bucket_edges(node.decode() for node in nodes)
-
-
-@dataclass(kw_only=True, eq=False)
-class KeepOneOfNearDuplicates(beam.PTransform):
-    """Keep one of the kept heads that MinHash bands connect.
-
-    Band keys and names are shuffled, never texts. The edges, one star per bucket, are clustered on one worker.
-    """
-
-    def expand(self, heads: beam.PCollection[Head]) -> beam.PCollection[Head]:
-        """Bucket, star, cluster, mark."""
-        clusters = (
-            heads
-            | "Bands" >> beam.FlatMap(band_members).with_output_types(tuple[bytes, bytes])
-            | "Bucket" >> Regroup()
-            | "Star" >> beam.FlatMapTuple(star_edges)
-            | "Collect edges" >> beam.combiners.ToList()
-            | "Cluster" >> beam.Map(group_decisions.clusters_of)
-        )
-        return heads | "Keep roots" >> beam.Map(group_decisions.keep_root, clusters=beam.pvalue.AsSingleton(clusters))
 
 
 @dataclass(kw_only=True, eq=False)
@@ -157,7 +119,7 @@ def transform(step: Step) -> beam.PTransform:
         case select_steps.KeepOne():
             made = KeepOne(by=step.by, reason=step.reason)
         case select_steps.KeepOneOfNearDuplicates():
-            made = KeepOneOfNearDuplicates()
+            raise TypeError("near-duplicates take several pipelines: stages.select.pipelines")
         case select_steps.MarkFrequentParagraphs():
             made = MarkFrequentParagraphs(most=step.most)
         case select_steps.CountDistinct():
@@ -165,22 +127,43 @@ def transform(step: Step) -> beam.PTransform:
         case select_steps.CountTokens():
             made = ScoreTokens()
         case select_steps.DrawEntries():
-            made = ScoreDraws(seed=step.seed)
+            made = ScoreEntries(seed=step.seed)
+        case select_steps.CountEntries():
+            made = ScoreEntries()
     return step.label >> made
 
 
-def build(pipeline: beam.Pipeline, steps: tuple[Step, ...], heads: Sequence[str], folder: str) -> beam.PCollection[int]:
-    """Build the pipeline that decides on heads.
+@dataclass(kw_only=True, eq=False)
+class Decide(beam.PTransform):
+    """Heads -> the same after some steps, none of which is `KeepOneOfNearDuplicates`."""
+
+    steps: tuple[Step, ...]
+
+    def expand(self, heads: beam.PCollection[Head]) -> beam.PCollection[Head]:
+        """Apply the steps in order."""
+        for step in self.steps:
+            heads |= transform(step)
+        return heads
+
+
+@dataclass(kw_only=True, eq=False)
+class WriteDecisions(beam.PTransform):
+    """Decided heads -> files of a folder, one per range of keys; yields the number of rows per file.
 
     Args:
-      pipeline: The pipeline to extend.
-      steps: The steps, in order.
-      heads: Fragments of the extract stage.
       folder: Folder of the decisions.
+      parts: Number of files.
     """
-    decided = pipeline | "Head fragments" >> beam.Create(heads) | "Read heads" >> beam.FlatMap(read_heads)
-    for step in steps:
-        decided |= transform(step)
-    decided |= "Count outcomes" >> CountOutcomes()
-    decided |= "Drop keys" >> beam.Map(group_decisions.without_keys)
-    return decided | "Write decisions" >> WriteRecords(record=Head, folder=folder, sort_by=("key", "parent"))
+
+    folder: str
+    parts: int
+
+    def expand(self, heads: beam.PCollection[Head]) -> beam.PCollection[int]:
+        """Count the outcomes, drop the keys and write."""
+        return (
+            heads
+            | "Count outcomes" >> CountOutcomes()
+            | "Drop keys" >> beam.Map(group_decisions.without_keys)
+            | "Write decisions"
+            >> WriteRecords(record=Head, folder=self.folder, sort_by=("key", "parent"), parts=self.parts)
+        )

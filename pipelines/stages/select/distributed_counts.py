@@ -28,12 +28,15 @@ def frequent_in(counted: tuple[bytes, list[bytes]], most: int) -> Iterator[tuple
         yield from ((node, _FREQUENT + paragraph) for node in sorted(set(nodes)))
 
 
+def heads_of(values: list[bytes]) -> Iterator[Head]:
+    """Yield the heads among the values of one name."""
+    yield from (decode(value[1:]) for value in values if value[:1] == _HEAD)
+
+
 def mark_frequent(_: bytes, values: list[bytes]) -> Iterator[Head]:
     """Yield the heads of one name, the kept ones with their frequent paragraphs."""
     frequent = {value[1:].decode() for value in values if value[:1] == _FREQUENT}
-    for value in values:
-        if value[:1] == _HEAD:
-            yield group_decisions.mark_frequent(decode(value[1:]), frequent)
+    yield from (group_decisions.mark_frequent(head, frequent) for head in heads_of(values))
 
 
 @dataclass(kw_only=True, eq=False)
@@ -107,10 +110,8 @@ def score_named(named: tuple[bytes, list[bytes]], ranks: Mapping[int, int]) -> I
     """Yield the heads of one name with the scores of their rarest token; heads without tokens have none."""
     values = named[1]
     found = [int(value[1:]) for value in values if value[:1] == _COUNT]
-    for value in values:
-        if value[:1] == _HEAD:
-            head = decode(value[1:])
-            yield group_decisions.score_tokens(head, found[0], ranks) if found else head
+    for head in heads_of(values):
+        yield group_decisions.score_tokens(head, found[0], ranks) if found else head
 
 
 @dataclass(kw_only=True, eq=False)
@@ -162,25 +163,27 @@ def counts_of(entry: bytes, names: list[bytes]) -> Iterator[tuple[bytes, bytes]]
     yield from ((name, value) for name in sorted(set(names)))
 
 
-def draw_named(named: tuple[bytes, list[bytes]], seed: int) -> Iterator[Head]:
-    """Yield the heads of one name, the kept ones with the smallest draw of their entries."""
+def score_entries_of(named: tuple[bytes, list[bytes]], seed: int | None) -> Iterator[Head]:
+    """Yield the heads of one name, the kept ones with their smallest draw, or without a seed their smallest count."""
     values = named[1]
     counted = [value[1:].decode().split(" ") for value in values if value[:1] == _COUNT]
     counts = {entry: int(count) for count, entry in counted}
-    for value in values:
-        if value[:1] == _HEAD:
-            yield group_decisions.draw_entries(decode(value[1:]), counts, seed)
+    for head in heads_of(values):
+        if seed is None:
+            yield group_decisions.count_entries(head, counts)
+        else:
+            yield group_decisions.draw_entries(head, counts, seed)
 
 
 @dataclass(kw_only=True, eq=False)
-class ScoreDraws(beam.PTransform):
-    """Score kept heads with the smallest draw of their entries; keys, names and counts are shuffled.
+class ScoreEntries(beam.PTransform):
+    """Score kept heads with the smallest draw or count of their entries; keys, names and counts are shuffled.
 
     Args:
-      seed: Seed of the draws.
+      seed: Seed of the draws; None for counts.
     """
 
-    seed: int
+    seed: int | None = None
 
     def expand(self, heads: beam.PCollection[Head]) -> beam.PCollection[Head]:
         """Count, then join the counts of each head back."""
@@ -194,5 +197,5 @@ class ScoreDraws(beam.PTransform):
             (heads | "Name" >> NameHeads(name=name_with_counted), counts)
             | "Beside each other" >> beam.Flatten()
             | "Join back" >> Regroup()
-            | "Draw" >> beam.FlatMap(draw_named, seed=self.seed)
+            | "Score" >> beam.FlatMap(score_entries_of, seed=self.seed)
         )

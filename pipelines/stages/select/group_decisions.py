@@ -20,6 +20,8 @@ TOKEN_COUNT, TOKEN_RANK = "token_count", "token_rank"
 often."""
 ENTRY_DRAW = "entry_draw"
 """Score of a pair: the smallest draw of its entries."""
+ENTRY_COUNT = "entry_count"
+"""Score of a pair: the number of kept pairs that have its rarest entry."""
 By = Literal["key", "text_key", "image_key"]
 """A key that heads are grouped by."""
 
@@ -150,6 +152,14 @@ def draw_entries(head: Head, counts: Mapping[str, int], seed: int) -> Head:
         return head
     smallest = min(draw(head.key, entry, counts[entry], seed) for entry in head.entries)
     return dataclasses.replace(head, scores={**head.scores, ENTRY_DRAW: smallest})
+
+
+def count_entries(head: Head, counts: Mapping[str, int]) -> Head:
+    """Return a head with the kept heads of its rarest entry as a score, given their number by entry."""
+    if not is_kept(head) or not head.entries:
+        return head
+    rarest = float(min(counts[entry] for entry in head.entries))
+    return dataclasses.replace(head, scores={**head.scores, ENTRY_COUNT: rarest})
 
 
 def without_keys(head: Head) -> Head:

@@ -35,9 +35,10 @@ from corpusloom.pipelines.stages.select.corpus import (
     whole_column,
 )
 from corpusloom.pipelines.stages.select.group_decisions import encode
-from corpusloom.pipelines.stages.select.local_counts import count_distinct, count_tokens, draw_entries, mark_frequent
+from corpusloom.pipelines.stages.select.local_counts import count_distinct, count_tokens, mark_frequent, score_entries
 from corpusloom.pipelines.stages.select.steps import (
     CountDistinct,
+    CountEntries,
     CountTokens,
     DrawEntries,
     Judge,
@@ -89,8 +90,8 @@ def select(
                 count_distinct(corpus, step)
             case CountTokens():
                 count_tokens(corpus)
-            case DrawEntries():
-                draw_entries(corpus, step)
+            case DrawEntries() | CountEntries():
+                score_entries(corpus, step)
     pace.reach("select", folder, len(steps))
     write_decisions(corpus, folder)
 

@@ -20,8 +20,14 @@ from corpusloom.pipelines.stages.select.corpus import (
     places_of,
     whole_column,
 )
-from corpusloom.pipelines.stages.select.group_decisions import ENTRY_DRAW, TOKEN_COUNT, TOKEN_RANK, token_ranks
-from corpusloom.pipelines.stages.select.steps import CountDistinct, DrawEntries, MarkFrequentParagraphs
+from corpusloom.pipelines.stages.select.group_decisions import (
+    ENTRY_COUNT,
+    ENTRY_DRAW,
+    TOKEN_COUNT,
+    TOKEN_RANK,
+    token_ranks,
+)
+from corpusloom.pipelines.stages.select.steps import CountDistinct, CountEntries, DrawEntries, MarkFrequentParagraphs
 from corpusloom.schemas import tables
 
 
@@ -97,10 +103,10 @@ def count_tokens(corpus: Selection) -> None:
         corpus.scores[TOKEN_RANK].add(part.start + rows, pa.array([rank_of[count] for count in found], pa.float64()))
 
 
-def draw_entries(corpus: Selection, step: DrawEntries) -> None:
-    """Score every kept head with its smallest draw, as `group_decisions.draw_entries` says."""
+def score_entries(corpus: Selection, step: DrawEntries | CountEntries) -> None:
+    """Score every kept head by its entries, as `group_decisions.draw_entries` and `count_entries` say."""
     schema = pa.schema([*HASH, ROW, ("key", pa.string()), ("entry", pa.string())])
-    draws = corpus.by_range("draw", pa.float64())
+    values = corpus.by_range("entry", pa.float64())
 
     def parted(part: Range) -> tuple[pa.Table, NDArray[np.float64]]:
         table, rows = corpus.kept(part, ["key", "entries"])
@@ -115,14 +121,15 @@ def draw_entries(corpus: Selection, step: DrawEntries) -> None:
         table = tables.sort_rows(table, ("high", "low", "row"))
         starts = group_starts(column(table, "high"), column(table, "low"))
         sizes = np.diff([*starts, table.num_rows])
-        counted = zip(
-            table["key"].to_pylist(), table["entry"].to_pylist(), np.repeat(sizes, sizes).tolist(), strict=True
-        )
-        draws.add(column(table, "row"), pa.array([draw(*one, step.seed) for one in counted], pa.float64()))
-    corpus.scores[ENTRY_DRAW] = corpus.by_range("value", pa.float64())
+        counts = np.repeat(sizes, sizes).tolist()
+        counted = zip(table["key"].to_pylist(), table["entry"].to_pylist(), counts, strict=True)
+        made = counts if isinstance(step, CountEntries) else [draw(*one, step.seed) for one in counted]
+        values.add(column(table, "row"), pa.array(made, pa.float64()))
+    name = ENTRY_COUNT if isinstance(step, CountEntries) else ENTRY_DRAW
+    corpus.scores[name] = corpus.by_range("value", pa.float64())
     for part in corpus.ranges:
-        rows, found = smallest(draws.read(part))
-        corpus.scores[ENTRY_DRAW].add(part.start + rows, pa.array(found, pa.float64()))
+        rows, found = smallest(values.read(part))
+        corpus.scores[name].add(part.start + rows, pa.array(found, pa.float64()))
 
 
 def smallest(stored: tuple[Rows, pa.Array]) -> tuple[Rows, list[Any]]:

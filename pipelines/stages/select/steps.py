@@ -7,7 +7,7 @@ defines each step as a pure function over one head or one group of heads.
 from dataclasses import dataclass
 from typing import TypeAlias
 
-from corpusloom.pipelines.recipes.deciding import balance_rules, pair_rules, select_rules
+from corpusloom.pipelines.recipes.deciding import balance_rules, hypernym_rules, pair_rules, select_rules
 from corpusloom.pipelines.recipes.recipe import Recipe
 from corpusloom.pipelines.stages.select.group_decisions import By
 from corpusloom.schemas.verdicts import Rule
@@ -84,8 +84,22 @@ class DrawEntries:
     seed: int
 
 
+@dataclass(frozen=True, slots=True)
+class CountEntries:
+    """Score kept heads with the kept heads that have their rarest entry (`group_decisions.count_entries`)."""
+
+    label: str
+
+
 Step: TypeAlias = (
-    Judge | KeepOne | KeepOneOfNearDuplicates | MarkFrequentParagraphs | CountDistinct | CountTokens | DrawEntries
+    Judge
+    | KeepOne
+    | KeepOneOfNearDuplicates
+    | MarkFrequentParagraphs
+    | CountDistinct
+    | CountTokens
+    | DrawEntries
+    | CountEntries
 )
 
 
@@ -114,10 +128,12 @@ def pair_steps(recipe: Recipe) -> tuple[Step, ...]:
     """Return the steps for pairs.
 
     ALIGN (arXiv 2102.05918, section 3) counts images per text, texts per image and tokens over the raw set, so all
-    counts come before any rule. Entries are balanced last, over the pairs that all other rules keep.
+    counts come before any rule. Entries are balanced, and
+    hypernyms counted, last, over the pairs that all other rules keep.
     """
     captions, entries = recipe.filters.captions, recipe.filters.entries
     balance: tuple[Step, ...] = ()
+    rare = hypernym_rules(recipe)
     if entries is not None and entries.max_pairs is not None:
         balance = (
             DrawEntries("Draw entries", entries.rng_seed),
@@ -130,4 +146,5 @@ def pair_steps(recipe: Recipe) -> tuple[Step, ...]:
         Judge("Judge pairs", pair_rules(recipe)),
         KeepOne("One of equal pairs", "key", "duplicate_pair"),
         *balance,
+        *((CountEntries("Count hypernyms"), Judge("Judge hypernyms", rare)) if rare else ()),
     )

@@ -53,7 +53,7 @@ Each record that was not kept is one row in `ledger/`, with its reason; `scores/
 
 Texts and images belong to their authors and keep their licences (column `license`, if the page names one).
 {wishes}Fetched {days}.
-
+{model}
 ## Configuration
 
 ```json
@@ -72,14 +72,17 @@ takes the columns of the first five samples for all, so it needs images of one f
 """
 
 
-def document(dataset: str, manifest: Manifest, *, fetched_in: str | None = None) -> Manifest:
+def document(
+    dataset: str, manifest: Manifest, *, fetched_in: str | None = None, model_card: str | None = None
+) -> Manifest:
     """Write a dataset's croissant.json and README.md; return the manifest with their entries.
 
-    `fetched_in` is the dataset whose provenance has the fetch times; None if it is this one.
+    `fetched_in` is the dataset whose provenance has the fetch times; None if it is this one. `model_card` is that of
+    the model whose outputs the samples have.
     """
     days, stated = fetch_days(fetched_in or dataset), origins.crawlers(dataset)
     fields = columns.member_fields(dataset, manifest)
-    texts = {CARD: to_card(manifest, days, stated, fields), CROISSANT: to_croissant(manifest, days, stated)}
+    texts = {CARD: to_card(manifest, days, stated, fields, model_card), CROISSANT: to_croissant(manifest, days, stated)}
     entries = tuple(_write(dataset, name, text.encode()) for name, text in sorted(texts.items()))
     return dataclasses.replace(manifest, documents=entries)
 
@@ -100,6 +103,7 @@ def to_card(
     days: tuple[str, str] | None,
     stated: Counter[Crawler] | None = None,
     fields: Sequence[str] = (),
+    model_card: str | None = None,
 ) -> str:
     """Return the dataset card.
 
@@ -108,6 +112,7 @@ def to_card(
       days: First and last day of fetching, as YYYY-MM-DD.
       stated: What the WARCs state about their crawlers, with the number of WARCs.
       fields: Fields that occur among the members of the samples.
+      model_card: Model card of the model whose outputs the samples have.
     """
     config = json.loads(manifest.config)
     wishes = origins.opt_outs(manifest, (config.get("honour") or {}).get("signals", []))
@@ -121,6 +126,7 @@ def to_card(
         funnel=_table(manifest.counts),
         sources="\n".join(f"- {line}" for line in origins.describe(manifest, stated or Counter())),
         wishes=f"{wishes}\n" if wishes else "",
+        model=f"\n## Model card of the detector\n\n{model_card.strip()}\n" if model_card else "",
         days="on days that are not on record" if days is None else f"from {days[0]} to {days[1]}",
         config=json.dumps(config, indent=1, sort_keys=True, ensure_ascii=False),
     )

@@ -178,6 +178,7 @@ def pair_sample(pair: Pair, image: StoredImage, *, validation: float = 0.0) -> U
         "url": redacted(pair.image_url),
         "page_url": redacted(pair.page_url),
         "caption": pair.text or None,
+        "original_caption": pair.original,
         "text_source": pair.text_source,
         "status": "success",
         "error_message": None,

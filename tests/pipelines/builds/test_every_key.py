@@ -17,13 +17,16 @@ import pytest
 
 from corpusloom.pipelines.builds.config import BuildConfig
 from corpusloom.pipelines.engine.runners import Profile
+from corpusloom.pipelines.filters.pairs.conceptual import taggers
 from corpusloom.pipelines.recipes.keys import keys_of, override
-from corpusloom.pipelines.recipes.recipe import Recipe
+from corpusloom.pipelines.recipes.recipe import Clips, Recipe
 from corpusloom.pipelines.recipes.region_settings import RegionSettings
 from corpusloom.pipelines.recipes.rules import FilterSet, Registered, registered
 from corpusloom.pipelines.store.lists.list_config import PairListConfig
 from corpusloom.schemas import config as configs
 from tests.pipelines.builds.small_corpus import SmallCorpus, small_corpus
+from tests.pipelines.filters.pairs.conceptual.capitals import Capitals
+from tests.pipelines.filters.pairs.conceptual.small_wordnet import write_wordnet
 
 ROOT = Path(__file__).parents[3]
 READ = frozenset(("read", "select", "shards"))
@@ -68,6 +71,10 @@ LABEL = "filters.boilerplate.max_label_words=12"
 RESIZE = ("images.resize=32", "images.format=jpg")
 ONLY_MANIFEST = "it stands in the manifest alone"
 C4 = "filters.c4.min_sentences=1"
+PHRASES = "filters.conceptual.phrases=LIST-D"
+WORDNET = "filters.conceptual.wordnet=LIST-W"
+WHOLE = "every text is complete: test_rewriting.py"
+CAPTION = ("filters.conceptual.min_nouns=0",)
 STORED = "the scores are those of the store: stages/scores/test_clip_scores.py"
 SITES = "filters.sites.only_listed=true"
 ENTRIES = ("filters.entries.metadata=LIST", "filters.entries.min_entries=1")
@@ -123,6 +130,31 @@ ROWS: dict[str, Row] = {
     "filters.captions.max_unknown_tokens": Row("0", SELECT, ("filters.lists.tokens=LIST",), kind="pairs"),
     "filters.captions.fold_case": Row(
         "true", MEASURED, kind="pairs", unseen="no two texts differ in case alone: stages/kinds/test_pairs.py"
+    ),
+    "filters.captions.token_unit": Row("words", MEASURED, ("filters.captions.min_token_occurrences=2",), kind="pairs"),
+    "filters.conceptual.tagger": Row("capitals", MEASURED, CAPTION, kind="pairs"),
+    "filters.conceptual.boilerplate": Row("true", MEASURED, (PHRASES,), kind="pairs"),
+    "filters.conceptual.phrases": Row(
+        PHRASES.partition("=")[2], MEASURED, ("filters.conceptual.boilerplate=true",), kind="pairs"
+    ),
+    **thresholds(
+        "filters.conceptual",
+        "min_unique_words min_determiners min_nouns min_prepositions max_noun_share max_repeated_words "
+        "max_capital_words min_polarity max_polarity min_rewritten_words max_unresolved_names",
+        SELECT,
+        *CAPTION,
+        WORDNET,
+        kind="pairs",
+    ),
+    "filters.conceptual.wordnet": Row(WORDNET.partition("=")[2], MEASURED, CAPTION, kind="pairs"),
+    "filters.conceptual.complete": Row("true", SELECT, (*CAPTION, WORDNET), kind="pairs", unseen=WHOLE),
+    "filters.conceptual.min_hypernym_captions": Row(
+        "5", MEASURED, (*CAPTION, WORDNET), kind="pairs", unseen="no text has a name: test_conceptual_captions.py"
+    ),
+    "filters.conceptual.capital_start": Row("true", SELECT, CAPTION, kind="pairs"),
+    "filters.conceptual.max_bad_words": Row("-1", SELECT, (*CAPTION, LISTS[0]), kind="pairs"),
+    "filters.conceptual.person": Row(
+        "<PERSON>", MEASURED, CAPTION, kind="pairs", unseen="no text has a name: test_persons.py"
     ),
     "filters.columns.bounds": Row(
         '["similarity > 1"]', SELECT, kind="pairs", unseen="it is for lists: test_list_pairs.py"
@@ -185,8 +217,8 @@ ROWS: dict[str, Row] = {
 OF_DERIVED = {
     f"regions.{key.name}": "tests/pipelines/stages/regions/test_sources.py"
     for key in dataclasses.fields(RegionSettings)
-}
-"""Key of a recipe whose dataset is made from another dataset -> the test of what it changes."""
+} | {f"clips.{key.name}": "tests/pipelines/builds/derived/test_clips.py" for key in dataclasses.fields(Clips)}
+"""Key of a recipe whose dataset is made from another dataset or from videos -> the test of what it changes."""
 
 BUILD_FIELDS: dict[str, tuple[object, frozenset[str], str]] = {
     "recipe": (None, NOTHING, "its keys have the rows above"),
@@ -200,6 +232,7 @@ BUILD_FIELDS: dict[str, tuple[object, frozenset[str], str]] = {
     "fetch": (None, NOTHING, "outcomes of fetching are in the store"),
     "lists": (("a.csv",), READ, "tests/pipelines/stages/extract/test_list_pairs.py"),
     "columns": (PairListConfig(url_column="other"), NOTHING, "it is for lists alone: see the test below"),
+    "videos": (("a.mp4",), NOTHING, "they are for clips alone: tests/pipelines/builds/derived/test_clips.py"),
     "from_img2dataset": (("folder",), READ, "tests/pipelines/stages/extract/test_list_pairs.py"),
     "shards": (4, SHARDS, "tests/pipelines/builds/test_fingerprints.py"),
     "workers": (7, NOTHING, "promise 2: the same bytes with any number of workers"),
@@ -250,10 +283,13 @@ def derived_row(path: str, corpus: SmallCorpus) -> Row:
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SmallCorpus]:
     """Return the small web, extracted, with its images fetched."""
-    with small_corpus(tmp_path_factory.mktemp("corpus")) as made:
+    with pytest.MonkeyPatch.context() as patch, small_corpus(tmp_path_factory.mktemp("corpus")) as made:
+        patch.setitem(taggers.TAGGERS, "capitals", lambda _: Capitals())
         folder = made.web.folder
         (folder / "LIST").write_text("the\nboat\n")
         (folder / "LIST-B").write_text("zebra\n")
+        write_wordnet(folder / "LIST-W")
+        (folder / "LIST-D").write_text("cut start picture of\nreject end product photo\n")
         (folder / "LIST-C").write_text("localhost\n")
         facts = next(iter(sha256 for _, sha256 in sorted(_image_hashes(made).items())))
         (folder / "SET").write_text(json.dumps({"benchmark": "exam", "item": "1", "sha256": facts}))

@@ -92,9 +92,9 @@ def test_images_are_fetched_with_the_opt_outs_of_the_recipe(tmp_path: Path, call
 
 def test_select_facts_and_scores_get_their_inputs(tmp_path: Path, called: Called) -> None:
     made, store = pipelines(tmp_path, workers=3), str(tmp_path / "store")
-    given = called("distributed")
-    made.select(["a"], "folder")("pipeline")  # type: ignore[arg-type]
-    assert given == ["pipeline", PAIRS.steps(made.config.recipe), ["a"], "folder"]
+    select = made.select(["a"], "folder", "between")
+    assert (select.steps, select.fragments) == (PAIRS.steps(made.config.recipe), ("a",))
+    assert (select.folder, select.scratch) == ("folder", "between")
     given = called("facts")
     made.facts([[]])("pipeline")  # type: ignore[arg-type]
     assert given == ["pipeline", store, 3, [[]]]

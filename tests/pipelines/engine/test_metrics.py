@@ -12,6 +12,7 @@ from corpusloom.pipelines.engine import metrics
 from corpusloom.pipelines.engine.logs import JsonLinesFormatter, without_secrets
 from corpusloom.pipelines.engine.progress import Reporter
 from corpusloom.pipelines.engine.runners import Profile
+from corpusloom.pipelines.stages.select.near_duplicate_graph import EDGES, MOVED
 from corpusloom.schemas import arrow
 from corpusloom.schemas.manifest import read_manifest
 from tests.pipelines.command_line import loom
@@ -56,6 +57,8 @@ def test_counters_are_the_ledgers_on_every_runner(web: SmallWeb, tmp_path: Path,
     assert report.manifest is not None
     assert found.manifest is not None
     facts = report.measures.counters.pop("images/facts/kept")
+    edges = [report.measures.counters.pop(name, 0) for name in (EDGES, MOVED)]
+    assert [number > 0 for number in edges] == [runner == "job endpoint"] * 2
     assert report.measures.counters == metrics.counters_of(report.manifest.counts)
     assert found.measures.counters == metrics.counters_of(found.manifest.counts)
     assert 0 < facts <= report.measures.counters["images/image/kept"]

@@ -21,7 +21,7 @@ def test_a_cell_counts_by_the_share_that_the_box_covers() -> None:
     feature_map = rng.random((6, 4, 5)).astype(np.float32)
     weight, bias = rng.normal(size=(3, 6)).astype(np.float32), rng.normal(size=3).astype(np.float32)
     boxes = np.array([[0, 0, 1, 1], [0.2, 0.25, 0.4, 0.5], [0.21, 0.3, 0.22, 0.31], [0.1, 0.0, 0.3, 0.25]], np.float32)
-    features, class_probs = detect.pool(feature_map, boxes, detect.Classifier(weight, bias))
+    ((features, class_probs),) = detect.pool(feature_map[None], [boxes], detect.Classifier(weight, bias))
     expected = [
         feature_map.mean((1, 2)),
         feature_map[:, 1, 1],
@@ -36,13 +36,25 @@ def test_a_cell_counts_by_the_share_that_the_box_covers() -> None:
 
 
 def test_a_box_without_area_gives_finite_features() -> None:
-    features, class_probs = detect.pool(
-        np.ones((2, 3, 3), np.float32),
-        np.array([[0.5, 0.5, 0.5, 0.5]], np.float32),
+    ((features, class_probs),) = detect.pool(
+        np.ones((1, 2, 3, 3), np.float32),
+        [np.array([[0.5, 0.5, 0.5, 0.5]], np.float32)],
         detect.Classifier(np.eye(2), np.zeros(2)),
     )
     assert np.isfinite(features).all()
     assert np.isfinite(class_probs).all()
+
+
+def test_images_together_have_the_outputs_of_each_alone() -> None:
+    rng = np.random.default_rng(0)
+    maps = rng.random((3, 6, 4, 5)).astype(np.float32) * np.array([1, 1e4, 1e-4], np.float32)[:, None, None, None]
+    boxes = [np.sort(rng.random((count, 2, 2)), 1).reshape(count, 4).astype(np.float32) for count in (2, 1, 5)]
+    classifier = detect.Classifier(rng.normal(size=(3, 6)).astype(np.float32), np.zeros(3, np.float32))
+    together = detect.pool(maps, boxes, classifier)
+    for number, outputs in enumerate(together):
+        (alone,) = detect.pool(maps[number : number + 1], boxes[number : number + 1], classifier)
+        assert [array.tobytes() for array in alone] == [array.tobytes() for array in outputs]
+    assert [len(features) for features, _ in together] == [2, 1, 5]
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(-30, 30))

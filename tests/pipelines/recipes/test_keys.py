@@ -22,6 +22,7 @@ CHOICES = {
     "dedup.exact_text": st.sampled_from(["strict", "loose"]),
     "filters.language.short_texts": st.sampled_from(["content", "page"]),
     "filters.columns.bounds": st.sampled_from([[], ["similarity >= 0.28"], ["a < 1", "b b > -2.5e3"]]),
+    "filters.captions.token_unit": st.sampled_from(["ngrams", "words"]),
     "filters.sites.domains": st.sampled_from([[], ["museum.example"], ["a.org", "ü.de"]]),
     "candidates.texts": st.lists(st.sampled_from(["alt_text", "title", "page_title"]), min_size=1, max_size=3),
     "images.verify_hash": st.sampled_from(["md5", "hash:sha512"]),
@@ -111,6 +112,8 @@ def test_a_threshold_is_off_where_it_is_left_out_and_a_setting_says_how(path: st
             "filters.lists.common_words",
             "filters.lists.tokens",
             "filters.entries.metadata",
+            "filters.conceptual.phrases",
+            "filters.conceptual.wordnet",
             "filters.scores.clip.model",
             "filters.sites.path",
         }

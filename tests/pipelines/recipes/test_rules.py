@@ -26,7 +26,8 @@ def test_every_module_of_the_filters_stands_in_the_set_of_filters() -> None:
     folders = [filters.__path__, pairs.__path__]
     modules = {item.name for path in folders for item in pkgutil.iter_modules(path)} - HELPERS
     named = {item.metadata.get("text_filter") or item.metadata.get("module") for item in dataclasses.fields(FilterSet)}
-    listed = {module.__name__.rpartition(".")[2] for module in named if module is not None} | {"image_rules"}
+    paths = (module.__name__.removeprefix(f"{filters.__name__}.") for module in named if module is not None)
+    listed = {path.removeprefix("pairs.").split(".")[0] for path in paths} | {"image_rules"}
     assert modules == listed, "a filter needs its line in recipes/rules.py"
 
 

@@ -8,9 +8,18 @@ from pathlib import Path
 import apache_beam as beam
 import pytest
 from apache_beam.runners.portability.fn_api_runner import FnApiRunner
+from apache_beam.testing.util import assert_that, equal_to
 
 from corpusloom.pipelines.store import regroup
-from corpusloom.pipelines.store.regroup import Regroup, WriteRecords, partition_of
+from corpusloom.pipelines.store.regroup import (
+    ReadRecords,
+    Regroup,
+    WriteRecords,
+    files_of,
+    lines_of,
+    partition_of,
+    range_of,
+)
 from corpusloom.schemas import tables
 from corpusloom.schemas.records import Head
 
@@ -62,7 +71,7 @@ def test_records_are_written_sorted_whatever_their_order(tmp_path: Path) -> None
 def test_keys_are_spread_over_all_partitions() -> None:
     counts = [0] * 8
     for number in range(4000):
-        counts[partition_of(str(number).encode(), 8)] += 1
+        counts[partition_of(str(number), 8)] += 1
     assert min(counts) > 400
 
 
@@ -74,7 +83,7 @@ def test_each_part_has_the_keys_of_its_partition(tmp_path: Path, monkeypatch: py
         (tmp_path / f"count-{number}-{secrets.token_hex(4)}").touch()
 
     pipeline = beam.Pipeline(runner=FnApiRunner())
-    transform = WriteRecords(record=Head, folder=str(tmp_path / "out"), sort_by=("key",), parts=3)
+    transform = WriteRecords(record=Head, folder=str(tmp_path / "out"), sort_by=("key",), parts=3, part_of=partition_of)
     _ = pipeline | beam.Create(rows) | transform | beam.Map(count)
     pipeline.run().wait_until_finish()
     found = {}
@@ -82,11 +91,33 @@ def test_each_part_has_the_keys_of_its_partition(tmp_path: Path, monkeypatch: py
         path = str(tmp_path / "out" / f"part-{part:05d}.parquet")
         for row in tables.read_records(path, Head):
             found[row.key] = part
-    assert found == {row.key: partition_of(row.key.encode(), 3) for row in rows}
+    assert found == {row.key: partition_of(row.key, 3) for row in rows}
     sizes = sorted(int(path.name.split("-")[1]) for path in tmp_path.glob("count-*"))
     assert sizes == sorted(Counter(found.values()).values())
 
 
 def test_a_partition_never_changes() -> None:
-    assert [partition_of(str(n).encode(), 8) for n in range(8)] == [1, 7, 7, 1, 7, 6, 5, 0]
-    assert {partition_of(str(n).encode(), 1) for n in range(100)} == {0}
+    assert [partition_of(str(n), 8) for n in range(8)] == [1, 7, 7, 1, 7, 6, 5, 0]
+    assert {partition_of(str(n), 1) for n in range(100)} == {0}
+
+
+def test_parts_are_ranges_of_keys_in_order() -> None:
+    edges = ["00000000", "3fffffff", "40000000", "7fffffff", "80000000", "bfffffff", "c0000000", "ffffffff"]
+    assert [range_of(edge + "0" * 24, 4) for edge in edges] == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert [range_of(edge + "f" * 24, 1) for edge in edges] == [0] * 8
+    assert [range_of(edge, 3) for edge in ("55555555", "55555556", "aaaaaaaa", "aaaaaaab")] == [0, 1, 1, 2]
+
+
+def test_records_are_read_from_a_folder_or_a_list_and_the_graph_names_no_file(tmp_path: Path) -> None:
+    rows = [Head(unit="page", key=f"{n:032x}", parent="p", url="u") for n in range(9)]
+    for start in range(0, 9, 3):
+        tables.write_records(str(tmp_path / "in" / f"{start}.parquet"), Head, rows[start : start + 3])
+    (tmp_path / "in" / "0.json").write_text("{}")
+    listing = tmp_path / "files.txt"
+    listing.write_text("".join(f"{tmp_path}/in/{start}.parquet\n" for start in (3, 0)))
+    for place, paths_in, expected in ((str(tmp_path / "in"), files_of, rows), (str(listing), lines_of, rows[:6])):
+        pipeline = beam.Pipeline(runner=FnApiRunner())
+        found = pipeline | ReadRecords(record=Head, place=place, paths_in=paths_in)
+        assert_that(found, equal_to(expected))
+        assert b"3.parquet" not in pipeline.to_runner_api().SerializeToString()
+        pipeline.run().wait_until_finish()

@@ -83,6 +83,10 @@ def test_each_pair_has_regions_and_a_second_build_reuses_them(built: Path) -> No
         "source": read_manifest(source).digest, "detector": Constant.identity.label, "limit": None
     }  # fmt: skip
     assert list(verify(str(built / "out"))) == []
+    assert (
+        "## Model card of the detector\n\nDetector and its settings: `constant"
+        in (built / "out" / "README.md").read_text()
+    )
     (derived,) = lineage.read(source)
     assert (derived.kind, derived.path, derived.limit) == ("regions", str(built / "out"), None)
     assert derived.store == str(built / "store")

@@ -1,12 +1,11 @@
 """Runs the two implementations of select over heads in memory, for tests that compare them."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 
-import apache_beam as beam
-from apache_beam.runners.portability.fn_api_runner import FnApiRunner
-
-from corpusloom.pipelines.stages.select import distributed, local
+from corpusloom.pipelines.engine.runners import Profile, run
+from corpusloom.pipelines.stages.select import local, on_engine
 from corpusloom.pipelines.stages.select.steps import Step
 from corpusloom.pipelines.store.partitions import scratch_folder
 from corpusloom.schemas import tables
@@ -24,9 +23,9 @@ def write_fragments(heads: Sequence[Head], folder: Path, rows: int = 37) -> list
 
 def on_an_engine(paths: list[str], steps: tuple[Step, ...], folder: Path) -> list[Head]:
     """Decide over Beam; return the decided heads, sorted."""
-    pipeline = beam.Pipeline(runner=FnApiRunner())
-    distributed.build(pipeline, steps, paths, str(folder))
-    pipeline.run().wait_until_finish()
+    on_engine.run_select(
+        partial(run, profile=Profile()), on_engine.select_of(steps, paths, str(folder), str(folder / "between"))
+    )
     return sorted(read_heads(folder), key=repr)
 
 

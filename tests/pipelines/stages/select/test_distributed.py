@@ -41,9 +41,3 @@ def test_outcomes_are_counted_by_unit_and_reason() -> None:
     result = pipeline.run()
     result.wait_until_finish()
     assert read_measures(result).counters == {"select/page/kept": 3, "select/page/rejected/few": 2}
-
-
-def test_only_kept_heads_have_members_in_buckets() -> None:
-    kept, gone = (page("a", "x", outcome=outcome, bands=("1", "2")) for outcome in ("kept", "rejected"))
-    assert list(distributed.band_members(kept)) == [(b"1", b"||a|a"), (b"2", b"||a|a")]
-    assert list(distributed.band_members(gone)) == []

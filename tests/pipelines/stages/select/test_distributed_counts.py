@@ -74,12 +74,25 @@ def test_entries_are_counted_over_kept_heads_and_only_those_are_drawn() -> None:
         page("c", entries=("e",), outcome="rejected"),
     ]
     with beam.Pipeline(runner="FnApiRunner") as pipeline:
-        found = pipeline | beam.Create(heads) | distributed_counts.ScoreDraws(seed=5) | beam.Map(scores)
+        found = pipeline | beam.Create(heads) | distributed_counts.ScoreEntries(seed=5) | beam.Map(scores)
         expected = [
             ("a", {"entry_draw": min(draw("a", "e", 2, 5), draw("a", "f", 1, 5))}),
             ("b", {"entry_draw": draw("b", "e", 2, 5)}),
             ("c", {}),
         ]
+        assert_that(found, equal_to(expected))
+
+
+def test_kept_heads_have_the_number_of_kept_heads_of_their_rarest_entry() -> None:
+    heads = [
+        page("a", entries=("e", "f")),
+        page("b", entries=("e",)),
+        page("c", entries=("e",), outcome="rejected"),
+        page("d"),
+    ]
+    with beam.Pipeline(runner="FnApiRunner") as pipeline:
+        found = pipeline | beam.Create(heads) | distributed_counts.ScoreEntries() | beam.Map(scores)
+        expected = [("a", {"entry_count": 1.0}), ("b", {"entry_count": 2.0}), ("c", {}), ("d", {})]
         assert_that(found, equal_to(expected))
 
 

@@ -17,6 +17,7 @@ from corpusloom.pipelines.filters.pairs.entries import draw
 from corpusloom.pipelines.stages.select import group_decisions as meaning
 from corpusloom.pipelines.stages.select.steps import (
     CountDistinct,
+    CountEntries,
     CountTokens,
     DrawEntries,
     Judge,
@@ -78,9 +79,9 @@ def labelled(steps: Sequence[Step]) -> tuple[Step, ...]:
     """
     once: list[Step] = []
     for step in steps:
-        if not isinstance(step, MarkFrequentParagraphs | CountTokens | DrawEntries) or type(step) not in map(
-            type, once
-        ):
+        if not isinstance(step, MarkFrequentParagraphs | CountTokens | DrawEntries | CountEntries) or type(
+            step
+        ) not in map(type, once):
             once.append(step)
     return tuple(dataclasses.replace(step, label=f"{number} {step.label}") for number, step in enumerate(once))
 
@@ -96,6 +97,7 @@ STEPS = st.lists(
         ),
         st.just(CountTokens("tokens")),
         st.builds(DrawEntries, st.just("entries"), st.integers(0, 3)),
+        st.just(CountEntries("counted")),
     ),
     max_size=5,
 ).map(labelled)
@@ -140,6 +142,9 @@ def after(heads: Sequence[Head], step: Step) -> list[Head]:
             return [head for group in groups for head in meaning.count_distinct(group, step.of, step.score)]
         case CountTokens():
             return with_token_scores(heads)
+        case CountEntries():
+            counts = Counter(entry for head in heads if meaning.is_kept(head) for entry in head.entries)
+            return [meaning.count_entries(head, counts) for head in heads]
         case DrawEntries():
             counts = Counter(entry for head in heads if meaning.is_kept(head) for entry in head.entries)
             return [meaning.draw_entries(head, counts, step.seed) for head in heads]
@@ -221,6 +226,7 @@ def test_a_large_corpus_with_every_step_is_decided_alike(body: object, tmp_path:
             KeepOne("one per set of images", "image_key", "duplicate_image_set"),
             DrawEntries("entries", 1),
             Judge("balance", (Rule(reason="frequent", score="entry_draw", maximum=0.5),)),
+            CountEntries("count entries"),
         )
         found = body(write_fragments(heads, tmp_path), steps, tmp_path / order[0].score)  # type: ignore[operator]
         assert list(map(repr, found)) == list(map(repr, decided(heads, steps)))
@@ -357,6 +363,14 @@ def test_a_kept_head_has_the_smallest_draw_of_its_entries() -> None:
     gone = meaning.reject(one, Rejected("earlier"))
     assert meaning.draw_entries(gone, {}, 4) == gone
     assert meaning.draw_entries(head(), {}, 4) == head()
+
+
+def test_a_kept_head_has_the_count_of_its_rarest_entry() -> None:
+    one = head("k", entries=("a", "b"))
+    assert meaning.count_entries(one, {"a": 9, "b": 2}).scores == {"entry_count": 2.0}
+    gone = meaning.reject(one, Rejected("earlier"))
+    assert meaning.count_entries(gone, {}) == gone
+    assert meaning.count_entries(head(), {}) == head()
 
 
 def test_what_is_written_has_no_keys_that_only_select_needs() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from corpusloom.pipelines.filters.pairs.entries import draw
 from corpusloom.pipelines.stages.select.local_counts import smallest
-from corpusloom.pipelines.stages.select.steps import CountTokens, DrawEntries, Step
+from corpusloom.pipelines.stages.select.steps import CountEntries, CountTokens, DrawEntries, Step
 from corpusloom.schemas.records import Head
 from tests.pipelines.stages.select.bodies import on_one_machine, write_fragments
 
@@ -42,10 +42,15 @@ def pair(key: str, **fields: tuple[str, ...]) -> Head:
                 {},
             ],
         ),
+        (
+            [pair("a", entries=("e", "f")), pair("b", entries=("e",)), pair("c")],
+            CountEntries("entries"),
+            [{"entry_count": 1.0}, {"entry_count": 2.0}, {}],
+        ),
         ([pair("a"), pair("b")], CountTokens("tokens"), [{}, {}]),
         ([pair("a"), pair("b")], DrawEntries("entries", 7), [{}, {}]),
     ],
-    ids=["tokens", "entries", "no tokens", "no entries"],
+    ids=["tokens", "entries", "counted entries", "no tokens", "no entries"],
 )
 def test_rows_in_several_ranges_are_counted_together(
     heads: list[Head], step: Step, expected: list[dict[str, float]], tmp_path: Path

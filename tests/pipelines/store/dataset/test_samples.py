@@ -105,12 +105,14 @@ def test_a_pair_has_the_layout_of_img2dataset() -> None:
     pair = Pair(
         key="cd", parent="p", page_url="http://a.example/", image_url="http://a.example/1.jpg", text="grün",
         text_source="alt_text", language="de", license="CC0", scores={"x": 1.0}, columns={"b": "1", "a": "ü"},
+        original="grün | stock photo",
     )  # fmt: skip
     sample = pair_sample(pair, image(1, size=(10, 20), signals=("a", "a")))
     assert sample.fields["jpg"] == b"image 1"
     assert sample.fields["txt"] == "grün".encode()
     assert json.loads(sample.fields["json"]) == {
         "key": "cd", "url": "http://a.example/1.jpg", "page_url": "http://a.example/", "caption": "grün",
+        "original_caption": "grün | stock photo",
         "text_source": "alt_text", "status": "success", "error_message": None, "width": 10, "height": 20,
         "original_width": 101, "original_height": 51, "sha256": "1" * 64, "columns": '{"a": "ü", "b": "1"}',
     }  # fmt: skip
