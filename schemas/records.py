@@ -97,19 +97,28 @@ class Pair:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VideoClip:
-    """A stretch of a video, as frames at a fixed rate, and its text. `start` and `end` are in seconds."""
+    """A stretch of a video, as frames at a fixed rate, and its text. Times are in seconds from the first frame."""
 
     VERSION: ClassVar[int] = 1
     key: str
     parent: str
+    """Key of the video."""
     video_url: str
+    """URL of the video, or its path below the folder that was given."""
+    video_sha256: str
     text: str
+    text_source: str
+    """subtitles, caption or title."""
+    subtitle_language: str | None = None
+    """Language of the subtitles by the name of their file."""
     start: float
     end: float
     fps: float
+    """Frames per second of the clip."""
     frames: int
-    scores: dict[str, float] = field(default_factory=dict)
-    license: str | None = None
+    """Number of frames."""
+    frame_times: tuple[float, ...] = ()
+    """Time of each frame by the video; a frame that is shown longer occurs again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

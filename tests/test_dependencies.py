@@ -42,6 +42,7 @@ LAZY_OUTSIDE = {
     "report": ("pipelines/datasets/stats/",),
     "safety": (),
     "captions": (),
+    "video": ("pipelines/stages/clips/",),
 }
 """Extra -> folders that may import it at the top of a module; elsewhere it is imported when it is needed."""
 

@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Part = Literal["align", "matching", "balance", "memory", "regions"]
+Part = Literal["align", "matching", "balance", "memory", "regions", "video"]
 """Parts to measure; each is a module of this folder."""
-PARTS: tuple[Part, ...] = ("align", "matching", "balance", "memory", "regions")
+PARTS: tuple[Part, ...] = ("align", "matching", "balance", "memory", "regions", "video")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -18,5 +18,9 @@ class PairsConfig:
     """Rounds of which the median counts; the sides of a comparison run in turns."""
     rng_seed: int = 0
     """Seed of made texts, entries and candidates."""
+    videos: tuple[str, ...] = ()
+    """Videos for the part video; by default one is made."""
+    decord_python: str | None = None
+    """Python of an environment with decord."""
     json: bool = False
     """Print one JSON object per measure."""

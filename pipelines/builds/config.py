@@ -41,6 +41,8 @@ class BuildOptions:
     """Columns of the lists."""
     from_img2dataset: Annotated[tuple[str, ...], tyro.conf.arg(metavar="FOLDER")] = ()
     """Folders that img2dataset wrote (files, webdataset or parquet); their images are used instead of fetching."""
+    videos: Annotated[tuple[str, ...], tyro.conf.arg(name="video", metavar="PATH")] = ()
+    """Video files, folders or quoted globs, for `vtp`; subtitles beside a video are read too."""
     blocklists: Annotated[tuple[str, ...], tyro.conf.arg(name="blocklist", metavar="KIND=PATH")] = ()
     """KIND=PATH of a list of what is never stored, one entry per line: sha256, md5, phash:DISTANCE, url, domain."""
     fetcher: Literal["own", "img2dataset"] = "own"

@@ -7,13 +7,14 @@ from typing import Any
 
 from corpusloom.pipelines.builds.config import BuildConfig
 from corpusloom.pipelines.builds.stage_pipelines import BuildPipeline, StagePipelines
+from corpusloom.pipelines.engine import extras
 from corpusloom.pipelines.engine.runners import Profile, make_pipeline
 from corpusloom.pipelines.models.clip_encoder import ClipEncoder
 from corpusloom.pipelines.net.config import FetchConfig
 from corpusloom.pipelines.recipes.recipe import Recipe
 from corpusloom.pipelines.recipes.region_settings import RegionSettings
 from corpusloom.pipelines.stages.extract.input_fragments import InputFile
-from corpusloom.pipelines.stages.kinds.registry import is_derived
+from corpusloom.pipelines.stages.kinds.registry import CLIPS, is_derived
 from corpusloom.pipelines.stages.regions import make_regions
 from corpusloom.pipelines.stages.regions.sources import SourceIdentity
 from corpusloom.pipelines.stages.selected_records import SelectedRecords
@@ -38,7 +39,7 @@ class Graph:
 def placeholder_pipelines(recipe: Recipe, folder: str) -> Iterator[tuple[str, BuildPipeline]]:
     """Yield each stage's name with the function that builds its pipeline, over placeholders for its inputs."""
     if is_derived(recipe):
-        yield from _regions(folder)
+        yield from _clips(recipe, folder) if recipe.kind == CLIPS else _regions(folder)
         return
     config = BuildConfig(
         recipe=recipe,
@@ -76,6 +77,17 @@ def _regions(folder: str) -> Iterator[tuple[str, BuildPipeline]]:
     shards = (ShardEntry(index=0, tar=file, sidecar=file, stats=file, samples=0),)
     for stage, work in (("detect", make_regions.Detect(config)), ("regions", make_regions.WriteRegions(config))):
         yield stage, partial(make_regions.build, work=work, units=shards, step=stage.capitalize())
+
+
+def _clips(recipe: Recipe, folder: str) -> Iterator[tuple[str, BuildPipeline]]:
+    extras.require("video", extras.VIDEO, "loom build --dry-run")
+    from corpusloom.pipelines.builds.derived.clips import cut_config
+    from corpusloom.pipelines.stages.clips import make_clips
+
+    config = make_clips.ClipsConfig(folder=folder, dataset=folder, cut=cut_config(recipe, folder, None))
+    batch, shard = make_clips.VideoBatch(()), make_clips.ShardOfClips(0, 1, ())
+    yield "clips", partial(make_clips.build, work=make_clips.CutVideos(config), units=(batch,))
+    yield "shards", partial(make_clips.build, work=make_clips.WriteClips(config), units=(shard,))
 
 
 def dry_run(recipe: Recipe, folder: str, profile: Profile) -> list[Graph]:

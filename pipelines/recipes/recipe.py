@@ -14,7 +14,7 @@ from corpusloom.pipelines.filters.text.text_filter import INTERLEAVED
 from corpusloom.pipelines.net.config import SIGNALS
 from corpusloom.pipelines.recipes import keys, versions
 from corpusloom.pipelines.recipes.region_settings import RegionSettings
-from corpusloom.pipelines.recipes.rules import PAIRS, TEXT_FILTERS, WEB, FilterSet
+from corpusloom.pipelines.recipes.rules import CLIPS, PAIRS, TEXT_FILTERS, WEB, FilterSet
 from corpusloom.schemas import config as configs
 from corpusloom.schemas.config import setting, threshold
 from corpusloom.schemas.errors import ConfigError
@@ -70,6 +70,26 @@ class Candidates:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Clips:
+    """How videos are cut into clips."""
+
+    max_seconds: int = setting(30, kinds=CLIPS)
+    """Seconds of a clip, at most: of the cues of subtitles as many as fit; without subtitles, of every clip."""
+    fps: float = setting(1.0, kinds=CLIPS)
+    """Frames per second of a clip."""
+    subtitle_languages: tuple[str, ...] = setting(("en",), kinds=CLIPS)
+    """Languages of subtitles, the best first, as in FILE.en.vtt; FILE.vtt comes before them. Any language with []."""
+
+    def __post_init__(self) -> None:
+        if self.max_seconds < 1 or not 0.01 <= self.fps <= 100:
+            raise ConfigError(
+                f"clips of {self.max_seconds} s at {self.fps} fps cannot be made",
+                where="clips",
+                remedy="set clips.max_seconds to 1 or more, and clips.fps to 0.01 to 100",
+            )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Images:
     """Thresholds for the number of images per page, and settings for storing each image."""
 
@@ -81,15 +101,15 @@ class Images:
     """Keep only the first occurrence of an image in a page."""
     drop_page_on_nsfw: bool = threshold(False, kinds=INTERLEAVED)
     """Drop the whole page if `filters.images.max_nsfw` rejects one of its images (OBELICS §3)."""
-    format: str | None = setting(None, kinds=WEB)
+    format: str | None = setting(None, kinds=(*WEB, *CLIPS))
     """Format of all stored images: jpg, png or webp. Absent: as fetched, but jpg for resized images."""
-    resize: int | None = setting(None, kinds=WEB)
+    resize: int | None = setting(None, kinds=(*WEB, *CLIPS))
     """Pixels of the side that `resize_mode` names, after resizing. Absent: images keep their size."""
-    resize_mode: str = setting("keep_ratio", kinds=WEB)
+    resize_mode: str = setting("keep_ratio", kinds=(*WEB, *CLIPS))
     """img2dataset's modes: keep_ratio (shorter side), keep_ratio_largest, center_crop, border."""
-    resize_only_if_bigger: bool = setting(False, kinds=WEB)
+    resize_only_if_bigger: bool = setting(False, kinds=(*WEB, *CLIPS))
     """Do not enlarge images that are smaller than `resize`."""
-    quality: int = setting(95, kinds=WEB)
+    quality: int = setting(95, kinds=(*WEB, *CLIPS))
     """Quality of a re-encoded JPEG or WebP, 1 to 100."""
     verify_hash: str | None = threshold(kinds=PAIRS)
     """Column of a list with a hash of each image, COLUMN or COLUMN:TYPE (md5, sha256, sha512); images with another hash
@@ -127,9 +147,10 @@ class Honour:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Split:
-    """Held-out splits. The hash of a near-duplicate cluster's root chooses, so a cluster stays in one split."""
+    """Held-out splits. The hash of a near-duplicate cluster's root chooses, so a cluster stays in one split, as do
+    the clips of a video."""
 
-    val: float = setting(0.0, kinds=WEB)
+    val: float = setting(0.0, kinds=(*WEB, *CLIPS))
     """Share of samples marked val."""
 
     def __post_init__(self) -> None:
@@ -153,6 +174,8 @@ class Recipe:
     """Rules for texts and images."""
     dedup: Dedup = field(default_factory=Dedup)
     """Deduplication and decontamination."""
+    clips: Clips = field(default_factory=Clips)
+    """How videos are cut."""
     images: Images = field(default_factory=Images)
     """Number of images per page, and storage of each."""
     honour: Honour = field(default_factory=Honour)

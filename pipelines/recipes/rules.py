@@ -46,6 +46,7 @@ from corpusloom.schemas.verdicts import Rule
 
 Config = TypeVar("Config")
 PAIRS = ("pairs",)
+CLIPS = ("clips",)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

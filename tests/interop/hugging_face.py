@@ -58,7 +58,7 @@ def write_mixed_folder(folder: Path, told: range = range(COUNT)) -> str:
 
 
 def build_all(scratch: Path) -> dict[str, tuple[str, int]]:
-    """Build pairs of mixed formats, with and without texts, interleaved pages and regions.
+    """Build pairs of mixed formats, with and without texts, interleaved pages, regions and clips.
 
     Returns: kind -> (folder, samples).
     """
@@ -79,12 +79,35 @@ def build_all(scratch: Path) -> dict[str, tuple[str, int]]:
     )
     assert report.manifest is not None
     made["regions"] = (str(scratch / "regions"), report.manifest.samples)
+    made["clips"] = build_clips(scratch / "clips")
     (scratch / "web").mkdir()
     with small_web(scratch / "web") as web:
         web.scrape()
         manifest = web.build(load_recipe("m3w"), "m3w", shards=2).manifest
     assert manifest is not None
     return made | {"interleaved": (str(scratch / "web" / "m3w"), manifest.samples)}
+
+
+def build_clips(scratch: Path) -> tuple[str, int]:
+    """Build clips of two videos; return their folder and number."""
+    from corpusloom.pipelines.builds.config import BuildConfig
+    from corpusloom.pipelines.builds.derived import clips
+    from corpusloom.pipelines.net.config import FetchConfig
+    from corpusloom.pipelines.recipes.recipe import load_recipe
+    from tests.pipelines.small_web import QUIET
+    from tests.pipelines.stages.clips.videos import regular, write_video
+
+    (scratch / "in").mkdir(parents=True)
+    write_video(scratch / "in" / "a.mp4", regular(40), title="a title")
+    write_video(scratch / "in" / "b.mp4", regular(4))
+    (scratch / "in" / "b.en.vtt").write_text("WEBVTT\n\n00:01.000 --> 00:03.000\nspoken words\n")
+    config = BuildConfig(
+        recipe=load_recipe("vtp"), videos=(str(scratch / "in"),), out=str(scratch / "out"), work=str(scratch / "work"),
+        store=str(scratch / "store"), fetch=FetchConfig(contact=None), workers=0,
+    )  # fmt: skip
+    manifest = clips.build_dataset(config, QUIET).manifest
+    assert manifest is not None
+    return str(scratch / "out"), manifest.samples
 
 
 def members_of(folder: str) -> dict[str, tuple[dict[str, int], dict[str, object], str | None]]:

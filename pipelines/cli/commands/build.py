@@ -28,12 +28,13 @@ class BuildFlags(BuildOptions):
     """Flags of every command that runs stages of a recipe: the options of a build, and those for terminals only."""
 
     MAIN: ClassVar[str] = (
-        "warc list url-column caption-column from-img2dataset from out work set plan print-config contact json quiet"
+        "warc list video url-column caption-column from-img2dataset from out work set plan print-config contact json "
+        "quiet"
     )
-    INPUTS: ClassVar[frozenset[str]] = frozenset({"--warc", "--list", "--from-img2dataset", "--from"})
+    INPUTS: ClassVar[frozenset[str]] = frozenset({"--warc", "--list", "--from-img2dataset", "--video", "--from"})
 
     recipe: Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="RECIPE")]
-    """m3w, obelics, mmc4, align, regions, or the path of a TOML file; `loom list recipes` describes them."""
+    """m3w, obelics, mmc4, align, vtp, regions, or the path of a TOML file; `loom list recipes` describes them."""
     out: Annotated[str, tyro.conf.arg(metavar="FOLDER")] = ""
     """Folder of the dataset (local path, s3://, gs://)."""
     from_dataset: Annotated[str | None, tyro.conf.arg(name="from")] = None
@@ -74,7 +75,8 @@ class BuildFlags(BuildOptions):
             return {}
         missing = {} if "--out" in given else {"--out FOLDER": ""}
         if not given & {*BuildFlags.INPUTS, "--dry-run"}:
-            inputs = "--warc PATH, --list PATH, --from-img2dataset FOLDER, --from pages; for regions --from DATASET"
+            inputs = "--warc PATH, --list PATH, --from-img2dataset FOLDER, --from pages"
+            inputs += "; for regions --from DATASET, for vtp --video PATH"
             missing[f"an input ({inputs})"] = ""
         return missing
 
@@ -138,7 +140,7 @@ class BuildFlags(BuildOptions):
         """Run the stages up to `until`; with `alone` only that stage, whose inputs must be finished."""
         from corpusloom.pipelines.recipes.keys import to_toml
         from corpusloom.pipelines.recipes.recipe import load_recipe
-        from corpusloom.pipelines.stages.kinds.registry import is_derived, kind_of
+        from corpusloom.pipelines.stages.kinds.registry import CLIPS, is_derived, kind_of
 
         recipe = load_recipe(self.recipe, self.overrides)
         if self.print_config:
@@ -149,9 +151,13 @@ class BuildFlags(BuildOptions):
         if is_derived(recipe):
             if until != "shards" or alone:
                 raise ConfigError(
-                    "regions are one stage", where=f"loom {command or until}", remedy="use loom build regions"
+                    f"{recipe.kind} are one stage",
+                    where=f"loom {command or until}",
+                    remedy=f"use loom build {recipe.name}",
                 )
-            return self._run_regions(recipe)
+            return self._run_clips(recipe) if recipe.kind == CLIPS else self._run_regions(recipe)
+        if self.videos:
+            raise ConfigError(f"{recipe.name} is not made from videos", where="--video", remedy="use loom build vtp")
         made = kind_of(recipe).command
         if command is not None and command != made:
             raise ConfigError(f"{recipe.name} makes {made}", where=f"loom {command}", remedy=f"use loom {made}")
@@ -204,6 +210,19 @@ class BuildFlags(BuildOptions):
             refuse_nothing(summary.stages, self.out, recipe)
         return 0
 
+    def _run_clips(self, recipe: "Recipe") -> int:
+        if bool(self.videos) == bool(self.lists):
+            raise ConfigError(
+                "clips are made from videos",
+                where="loom build",
+                remedy="give files as --video, or lists of URLs as --list",
+            )
+        extras.require("video", extras.VIDEO, "loom build vtp")
+        from corpusloom.pipelines.builds.derived import clips
+
+        self._check_profile()
+        return self._show(clips.build_dataset(self.build_config(recipe), self.output.reporter()), recipe)
+
     def _run_regions(self, recipe: "Recipe") -> int:
         from corpusloom.pipelines.builds.derived import regions
 
@@ -231,7 +250,7 @@ class BuildFlags(BuildOptions):
 
 def fetching(given: Set[str], missing: dict[str, str]) -> dict[str, str]:
     """Return what is missing, with the contact unless nothing can be fetched: no images of WARCs and lists."""
-    exempt = {"--contact", "--print-config", "--plan", "--dry-run", "--from", "--from-img2dataset"}
+    exempt = {"--contact", "--print-config", "--video", "--plan", "--dry-run", "--from", "--from-img2dataset"}
     return missing if given & exempt else {**missing, **CONTACT}
 
 
@@ -244,6 +263,7 @@ class Command(BuildFlags):
       loom build align --warc crawl --out data/align --set filters.min_side=300 --contact me@example.org
       loom build m3w --from pages --work data/m3w.work --out data/m3w-2 --set filters.quality.min_words=30
       loom build regions --from data/align --out data/regions
+      loom build vtp --video 'videos/*.mp4' --out data/vtp
     """
 
     @staticmethod

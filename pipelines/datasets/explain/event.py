@@ -8,7 +8,7 @@ from corpusloom.pipelines.store.tombstones import hide
 from corpusloom.schemas import identity, layout
 from corpusloom.schemas.urls.redaction import redacted
 
-STAGES = ("scrape", "extract", "select", "images", "store", "shards", "regions", "forget")
+STAGES = ("scrape", "extract", "select", "images", "store", "clips", "shards", "regions", "forget")
 """Stages in the order in which events are listed."""
 SHA256_DIGITS = 64
 

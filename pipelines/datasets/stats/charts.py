@@ -33,7 +33,7 @@ ROW = 36
 """Height of a bar with the line of text above it."""
 LABEL = 52
 """Characters of a line of text, at most."""
-STAGES = ("scrape", "extract", "select", "images", "shards", "regions")
+STAGES = ("scrape", "extract", "select", "images", "clips", "shards", "regions")
 """Stages in the order in which records pass them."""
 UNITS = ("record", "page", "pair", "image", "image_occurrence")
 """Units in the order in which they come to be."""

@@ -12,12 +12,14 @@ RECORD_KINDS: tuple[RecordKind[Any, Any], ...] = (PAGES, PAIRS)
 """Kinds of records that are made from web pages."""
 REGIONS: Final = "regions"
 """Name of the kind of datasets that are made from pairs by finding regions in their images."""
-DERIVED_KINDS = (REGIONS,)
-"""Names of the kinds of datasets that are made from another dataset, in one stage."""
+CLIPS: Final = "clips"
+"""Name of the kind of datasets that are made from videos."""
+DERIVED_KINDS = (REGIONS, CLIPS)
+"""Names of the kinds of datasets that are not made from web pages or lists of images."""
 
 
 def is_derived(recipe: Recipe) -> bool:
-    """Return whether a recipe builds its dataset from another dataset."""
+    """Return whether a recipe builds its dataset from another dataset or from videos."""
     return recipe.kind in DERIVED_KINDS
 
 

@@ -46,7 +46,16 @@ REGIONS: dict[str, JsonType] = {
     },
 }
 """Keys of KEY.json of a pair with regions."""
-JSON_TYPES: Mapping[str, dict[str, JsonType]] = {"pairs": PAIR, "interleaved": PAGE, "regions": REGIONS}
+CLIP: dict[str, JsonType] = {
+    **dict.fromkeys(
+        ("key", "parent", "video_url", "video_sha256", "text", "text_source", "subtitle_language"), "string"
+    ),
+    **dict.fromkeys(("start", "end", "fps"), "float64"),
+    "frames": "int64",
+    "frame_times": ["float64"],
+}
+"""Keys of KEY.json of a video clip."""
+JSON_TYPES: Mapping[str, dict[str, JsonType]] = {"pairs": PAIR, "interleaved": PAGE, "regions": REGIONS, "clips": CLIP}
 """Kind of a dataset -> keys of its samples' JSON with their types."""
 _MATRIX: JsonType = [["float32"]]
 ARRAYS: dict[str, JsonType] = dict.fromkeys(("boxes", "features", "class_probs"), _MATRIX)

@@ -83,7 +83,10 @@ def test_texts_shared_by_many_images_are_dropped(web: SmallWeb) -> None:
 
 
 def long_texts(web: SmallWeb, hosts: set[str]) -> set[tuple[str, str]]:
-    """Return (path of an image, text) of alt texts, titles and captions of figures with at least 10 words."""
+    """Return (path of an image, text) of alt texts, titles and captions of figures with at least 10 words.
+
+    Sizes of an image differ in the query of its URL alone.
+    """
     found = set()
     for page in web.server.world.pages:
         if page.host in hosts and page.kind == "good":
@@ -91,7 +94,7 @@ def long_texts(web: SmallWeb, hosts: set[str]) -> set[tuple[str, str]]:
             for img in soup.find_all("img"):
                 figure = img.find_parent("figure")
                 texts = (img.get("alt"), img.get("title"), figure and figure.figcaption.get_text())
-                found |= {(img["src"], text) for text in texts if text and len(text.split()) >= 10}
+                found |= {(img["src"].split("?")[0], text) for text in texts if text and len(text.split()) >= 10}
     return found
 
 

@@ -19,7 +19,7 @@ from corpusloom.pipelines.builds.config import BuildConfig
 from corpusloom.pipelines.engine.runners import Profile
 from corpusloom.pipelines.filters.pairs.conceptual import taggers
 from corpusloom.pipelines.recipes.keys import keys_of, override
-from corpusloom.pipelines.recipes.recipe import Recipe
+from corpusloom.pipelines.recipes.recipe import Clips, Recipe
 from corpusloom.pipelines.recipes.region_settings import RegionSettings
 from corpusloom.pipelines.recipes.rules import FilterSet, Registered, registered
 from corpusloom.pipelines.store.lists.list_config import PairListConfig
@@ -85,7 +85,9 @@ ROWS: dict[str, Row] = {
     "kind": Row("pairs", BOTH, unseen="another kind has other records"),
     "description": Row("other", SHARDS, unseen=ONLY_MANIFEST),
     "candidates.texts": Row('["alt_text", "page_title"]', READ, kind="pairs"),
-    "candidates.need_text": Row("false", READ, kind="pairs"),
+    "candidates.need_text": Row(
+        "false", READ, kind="pairs", unseen="every image of the small web has an alt text: stages/kinds/test_pairs.py"
+    ),
     "filters.order": Row(
         '["quality"]', SELECT, ("filters.quality.min_words=1000000", "filters.language.min_score=2.0")
     ),
@@ -208,8 +210,8 @@ ROWS: dict[str, Row] = {
     "images.resize": Row("32", SHARDS),
     "images.resize_mode": Row("border", SHARDS, RESIZE),
     "images.resize_only_if_bigger": Row("true", SHARDS, ("images.resize=500",)),
-    "images.verify_hash": Row("md5", BOTH, kind="pairs", unseen="it is for lists: test_list_pairs.py"),
-    "images.face_boxes": Row("faces", BOTH, kind="pairs", unseen="it is for lists: test_list_pairs.py"),
+    "images.verify_hash": Row("md5", READ, kind="pairs", unseen="it is for lists: test_list_pairs.py"),
+    "images.face_boxes": Row("faces", READ, kind="pairs", unseen="it is for lists: test_list_pairs.py"),
     "images.quality": Row("10", SHARDS, RESIZE),
     "honour.signals": Row("[]", READ),
     "honour.agents": Row('["CCBot"]', SHARDS, unseen="it is obeyed while images are fetched: test_host_files.py"),
@@ -220,8 +222,8 @@ ROWS: dict[str, Row] = {
 OF_DERIVED = {
     f"regions.{key.name}": "tests/pipelines/stages/regions/test_sources.py"
     for key in dataclasses.fields(RegionSettings)
-}
-"""Key of a recipe whose dataset is made from another dataset -> the test of what it changes."""
+} | {f"clips.{key.name}": "tests/pipelines/builds/derived/test_clips.py" for key in dataclasses.fields(Clips)}
+"""Key of a recipe whose dataset is made from another dataset or from videos -> the test of what it changes."""
 
 BUILD_FIELDS: dict[str, tuple[object, frozenset[str], str]] = {
     "recipe": (None, NOTHING, "its keys have the rows above"),
@@ -235,6 +237,7 @@ BUILD_FIELDS: dict[str, tuple[object, frozenset[str], str]] = {
     "fetch": (None, NOTHING, "outcomes of fetching are in the store"),
     "lists": (("a.csv",), READ, "tests/pipelines/stages/extract/test_list_pairs.py"),
     "columns": (PairListConfig(url_column="other"), NOTHING, "it is for lists alone: see the test below"),
+    "videos": (("a.mp4",), NOTHING, "they are for clips alone: tests/pipelines/builds/derived/test_clips.py"),
     "from_img2dataset": (("folder",), READ, "tests/pipelines/stages/extract/test_list_pairs.py"),
     "shards": (4, SHARDS, "tests/pipelines/builds/test_fingerprints.py"),
     "workers": (7, NOTHING, "promise 2: the same bytes with any number of workers"),

@@ -40,12 +40,24 @@ def test_every_flag_that_a_build_does_not_share_is_used_by_the_command() -> None
 def test_every_shared_option_reaches_the_build() -> None:
     changed = {
         "verify_digests": True, "resolve_revisits": True, "shards": 8, "workers": 5, "limit": 7, "passes": 3,
+        "videos": ("f",),
         "warcs": ("a", "b"), "lists": ("c",), "from_img2dataset": ("d",), "blocklists": ("url=e",),
         "fetcher": "img2dataset", "out": "data/m3w",
     }  # fmt: skip
     argv = ["--verify-digests", "--resolve-revisits", "--shards", "8", "--workers", "5", "--limit", "7"]
     argv += ["--passes", "3", "--warc", "a", "b", "--list", "c", "--from-img2dataset", "d", "--blocklist", "url=e"]
-    argv += ["--fetcher", "img2dataset", "--url-column", "u", "--caption-column", "k", "--runner", "portable"]
+    argv += [
+        "--video",
+        "f",
+        "--fetcher",
+        "img2dataset",
+        "--url-column",
+        "u",
+        "--caption-column",
+        "k",
+        "--runner",
+        "portable",
+    ]
     found = flags(*argv).with_beam_options(("--x=1",)).build_config(M3W)
     assert set(changed) | {"columns", "profile"} == {item.name for item in dataclasses.fields(BuildOptions)}
     assert {name: getattr(found, name) for name in changed} == changed

@@ -17,8 +17,9 @@ def test_a_recipe_makes_the_kind_that_it_names() -> None:
     assert (PAIRS.record, PAIRS.unit, PAIRS.command, PAIRS.takes_lists) == (Pair, "pair", "pairs", True)
 
 
-def test_only_regions_are_made_from_another_dataset() -> None:
+def test_only_regions_and_clips_are_not_made_from_web_pages() -> None:
     assert is_derived(load_recipe("regions"))
+    assert is_derived(load_recipe("vtp"))
     assert not is_derived(load_recipe("m3w"))
     assert not is_derived(load_recipe("align"))
 

@@ -115,6 +115,7 @@ def test_a_pair_has_the_layout_of_img2dataset() -> None:
         "original_caption": "grün | stock photo",
         "text_source": "alt_text", "status": "success", "error_message": None, "width": 10, "height": 20,
         "original_width": 101, "original_height": 51, "sha256": "1" * 64, "columns": '{"a": "ü", "b": "1"}',
+        "blurred_faces": None,
     }  # fmt: skip
     row = sample.row
     assert (row.url, row.caption, row.text_length, row.images) == ("http://a.example/1.jpg", "grün", 4, 1)
