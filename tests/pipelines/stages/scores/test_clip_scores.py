@@ -118,18 +118,21 @@ def test_a_model_of_another_shape_and_one_that_changed_are_refused(tmp_path: Pat
         scored_build(tmp_path, source, "out", score_models={"clip": "f" * 64})
 
 
-def test_a_text_of_a_megabyte_is_cut_by_the_model(tmp_path: Path) -> None:
-    source = write_images(tmp_path / "in", [(RED, TEXTS[0] + " r" * 500_000), (RED, TEXTS[0])])
+def test_a_text_beyond_the_context_is_cut_by_the_model_and_one_of_a_megabyte_is_no_caption(tmp_path: Path) -> None:
+    source = write_images(tmp_path / "in", [(RED, TEXTS[0] + " r" * length) for length in (0, 4_000, 500_000)])
     (tmp_path / "clip").mkdir()
     key = f"filters.scores.clip.model={hf_folder(tmp_path / 'clip')[0]}"
     scored_build(tmp_path, source, "out", key, load_clip=load_clip)
-    assert len(scores_of(tmp_path / "out")) == 2
+    short, long = sorted(scores_of(tmp_path / "out").items())
+    assert (len(short[0]), len(long[0])) == (len(TEXTS[0]), len(TEXTS[0]) + 8_000)
+    assert -1 <= long[1] <= 1
 
 
 PAGE = (
     "<p>The letter of the first house is b b b b b b b b b b b b and nothing else at all. "
     "The grass of the garden is g g g g g g g g g g g g in the summer of the year.</p>"
-    '<img src="/green.png"><img src="/blue.png"><img src="/grey.png">'
+    '<p>A stone is on the road to the house.</p><img src="/green.png"><p>It was put there a long time ago.</p>'
+    '<img src="/blue.png"><p>It is not known who did it.</p><img src="/stone.png">'
     "<p>Here are many more words of the page, r r r r r r r r r, so that it is long enough to be kept.</p>"
 )
 
@@ -137,7 +140,7 @@ PAGE = (
 def write_page(path: Path) -> str:
     """Write a WARC of a page and its three images."""
     answers = {"page": ("text/html", f"<html><body><article>{PAGE}</article></body></html>".encode())}
-    pictures = {"green": GREEN, "blue": BLUE, "grey": picture((200, 200, 200))}
+    pictures = {"green": GREEN, "blue": BLUE, "stone": picture((250, 10, 250))}
     answers |= {f"{name}.png": ("image/png", data) for name, data in pictures.items()}
     with path.open("wb") as handle:
         writer = WarcWriter(handle, compress=True)
@@ -172,7 +175,10 @@ def test_images_of_a_page_move_to_their_sentences_and_those_that_resemble_none_g
     assert shown[1].endswith("nothing else at all.")
     assert shown[2] == "green.png"
     assert shown[3].startswith("The grass of the garden")
-    assert "grey.png" not in urls.values()
+    assert "stone.png" not in urls.values()
+    rows = pq.read_table(tmp_path / "out" / "ledger" / "shards.parquet").to_pylist()
+    (gone,) = (row for row in rows if row["unit"] == "image_occurrence")
+    assert (gone["reason"], gone["url"]) == ("clip_score", "http://example.org/stone.png")
     assert all(info["clip_score"] >= 0.9 for info in body["image_info"])
     plain = places | {"recipe": load_recipe("mmc4", overrides), "load_clip": None}
     scored_build(tmp_path, "", "plain", **plain)
