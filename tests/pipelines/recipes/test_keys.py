@@ -36,6 +36,8 @@ CHOICES = {
     "regions.max_boxes": st.integers(10, 100),
     "regions.min_score": st.sampled_from([0.0, 0.25, 1]),
     "regions.max_overlap": st.sampled_from([0.0, 0.25, 1]),
+    "filters.scores.clip.top_fraction": st.sampled_from([0.3, 1]),
+    "filters.scores.aesthetic.top_fraction": st.sampled_from([0.3, 1]),
     "split.val": st.sampled_from([0.0, 0.25, 1]),
 }
 FIXED = ("kind", "description")
