@@ -25,18 +25,23 @@ def finished_stages(work: str, name: str) -> list[tuple[Stage, dict[str, Any]]]:
     return found
 
 
-def extracted_inputs(work: str, version: int, read: dict[str, Any]) -> list[FileEntry]:
-    """Return the inputs of the finished extract stage of this version with these read settings.
+INPUT_SETTINGS = ("columns", "store")
+"""Read settings of inputs other than WARCs. If none are asked for, those of the finished stage hold."""
+
+
+def extracted_inputs(work: str, version: int, read: dict[str, Any]) -> tuple[list[FileEntry], dict[str, Any]]:
+    """Return the inputs and the read settings of the finished extract stage of this version with these read settings.
 
     The measure settings of the stage do not matter. InputError if there is no such stage, ConfigError if there are
     several and their inputs differ.
     """
     asked = json.loads(json.dumps(read))
-    fitting = {
-        json.dumps(values["depends_on"]["inputs"]["warcs"]): values["facts"]["warcs"]
-        for _, values in finished_stages(work, "extract")
-        if values["depends_on"]["version"] == version and values["depends_on"]["inputs"]["read"] == asked
-    }
+    fitting = {}
+    for _, values in finished_stages(work, "extract"):
+        inputs = values["depends_on"]["inputs"]
+        given = {name: inputs["read"][name] for name in INPUT_SETTINGS if name in inputs["read"]}
+        if values["depends_on"]["version"] == version and inputs["read"] == given | asked:
+            fitting[json.dumps([inputs["warcs"], given])] = values["facts"]["warcs"], inputs["read"]
     if not fitting:
         raise InputError(
             "holds no finished pages that this recipe can use",
@@ -47,5 +52,5 @@ def extracted_inputs(work: str, version: int, read: dict[str, Any]) -> list[File
         raise ConfigError(
             f"holds pages of {len(fitting)} different inputs", where=work, remedy="give one of them as --warc instead"
         )
-    (inputs,) = fitting.values()
-    return [arrow.from_plain(FileEntry, row) for row in inputs]
+    ((rows, settings),) = fitting.values()
+    return [arrow.from_plain(FileEntry, row) for row in rows], settings

@@ -52,6 +52,9 @@ class Planner:
 
         The image store is one of them for folders of img2dataset, since their images are put into it.
         """
+        return self._finished[1] if self.config.from_pages else self._read_settings()
+
+    def _read_settings(self) -> dict[str, Any]:
         config = self.config
         read: dict[str, Any] = {"recipe": read_by(self.recipe), "limit": config.limit}
         columns = config.read_columns
@@ -59,6 +62,11 @@ class Planner:
         read |= {"digests": "checked"} if config.verify_digests else {}
         read |= {"revisits": "across WARCs"} if config.resolve_revisits else {}
         return read | ({"store": config.store} if config.from_img2dataset else {})
+
+    @cached_property
+    def _finished(self) -> tuple[list[FileEntry], dict[str, Any]]:
+        """Return the inputs and the read settings of the extract stage that `--from pages` uses."""
+        return extracted_inputs(self.config.work, EXTRACT_VERSION, self._read_settings())
 
     def measured(self) -> dict[str, Any]:
         """Return the settings that shape the scores and heads of records.
@@ -124,7 +132,7 @@ class Planner:
         config = self.config
         if config.warcs or config.lists or config.from_img2dataset:
             raise ConfigError("both inputs and --from pages are given", where="loom build", remedy="give one of them")
-        inputs = extracted_inputs(config.work, EXTRACT_VERSION, self.read())
+        inputs = self._finished[0]
         return self.plan_extract(inputs), inputs
 
     def unit_hashes(self, inputs: list[FileEntry]) -> list[str]:

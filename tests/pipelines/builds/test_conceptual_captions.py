@@ -95,21 +95,25 @@ def built(
     keys: Sequence[str],
     out: str,
     reused: tuple[str, ...] = (),
+    from_pages: bool = False,
 ) -> Manifest:
-    """Build a dataset of a list of rows, of which an earlier build finished the stages `reused`."""
+    """Build a dataset of a list of rows, of which an earlier build finished the stages `reused`.
+
+    With `from_pages` the list is not given.
+    """
     folder.mkdir(exist_ok=True)
     base = f"http://127.0.0.1:{server.server_port}"
     path = folder / "list.tsv"
-    path.write_text("".join(f"{text}\t{url}\n" for text, url in [
-        ("caption", "url"), *((text, f"{base}/{name}") for name, text, _ in rows),
-    ]))  # fmt: skip
+    lines = [f"{text}\t{base}/{name}\n" for name, text, _ in rows]
+    path.write_text("" if from_pages else "".join(("caption\turl\n", *lines)))
     config = BuildConfig(
         recipe=load_recipe(recipe, list(keys)),
         out=str(folder / out),
         work=str(folder / "work"),
         store=str(folder / "store"),
-        lists=(str(path),),
-        columns=PairListConfig(caption_column="caption"),
+        lists=() if from_pages else (str(path),),
+        columns=PairListConfig() if from_pages else PairListConfig(caption_column="caption"),
+        from_pages=from_pages,
         fetch=FetchConfig(contact="t@example.org", allow_addresses=(f"127.0.0.0/8:{server.server_port}",), delay=0),
         workers=0,
     )
@@ -179,3 +183,15 @@ def test_each_row_of_cc3m_meets_its_rule(pictures: Server, tmp_path: Path) -> No
     again = built(pictures, tmp_path, "cc3m", CC3M, (*keys, f"{hypernyms}1"), "again", ("extract",))
     assert reasons(again) == reasons(first) - Counter(("rare_hypernym",))
     assert captions(tmp_path / "again")["402x804.jpg"] == "The dog of physicist in the park"
+
+
+@pytest.mark.parametrize("key", ["filters.conceptual.min_determiners=off", "filters.conceptual.boilerplate=false"])
+def test_pairs_of_a_list_are_decided_and_measured_again_without_the_list(
+    key: str, pictures: Server, tmp_path: Path
+) -> None:
+    built(pictures, tmp_path, "cc12m", CC12M, KEYS, "first")
+    reused = ("extract",) if "determiners" in key else ()
+    again = built(pictures, tmp_path, "cc12m", CC12M, (*KEYS, key), "again", reused, from_pages=True)
+    whole = built(pictures, tmp_path / "whole", "cc12m", CC12M, (*KEYS, key), "whole")
+    assert again.digest == whole.digest
+    assert [row.sha256 for row in again.inputs] == [row.sha256 for row in whole.inputs]

@@ -1,5 +1,6 @@
 """Finished extract stages of a work folder, found again without their inputs."""
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,11 @@ from corpusloom.schemas.records import FileEntry
 
 READ = {"recipe": {"honour": ("noai",)}, "limit": None}
 A, B = (FileEntry(name=f"{name}.warc", sha256=name * 64, bytes=1) for name in "ab")
+
+
+def plain(values: dict[str, Any]) -> dict[str, Any]:
+    """Return values as JSON holds them."""
+    return dict(json.loads(json.dumps(values)))
 
 
 def extract(work: Path, *inputs: FileEntry, version: int = 7, **changes: Any) -> Stage:
@@ -39,7 +45,7 @@ def test_a_new_work_folder_has_no_finished_stages(tmp_path: Path) -> None:
 def test_inputs_are_found_however_their_records_were_measured(tmp_path: Path) -> None:
     extract(tmp_path, A, B)
     extract(tmp_path, A, B, measured=2)
-    assert extracted_inputs(str(tmp_path), 7, READ) == [A, B]
+    assert extracted_inputs(str(tmp_path), 7, READ) == ([A, B], plain(READ))
 
 
 @pytest.mark.parametrize("other", [{"version": 6}, {"read": {**READ, "limit": 5}}], ids=["version", "read settings"])
@@ -50,11 +56,23 @@ def test_a_stage_of_another_version_or_other_read_settings_does_not_count(
     with pytest.raises(InputError, match="no finished pages that this recipe can use"):
         extracted_inputs(str(tmp_path), 7, READ)
     extract(tmp_path, B)
-    assert extracted_inputs(str(tmp_path), 7, READ) == [B]
+    assert extracted_inputs(str(tmp_path), 7, READ) == ([B], plain(READ))
 
 
 def test_stages_of_different_inputs_are_ambiguous(tmp_path: Path) -> None:
     extract(tmp_path, A)
     extract(tmp_path, B)
     with pytest.raises(ConfigError, match=r"pages of 2 different inputs.*--warc"):
+        extracted_inputs(str(tmp_path), 7, READ)
+
+
+def test_the_columns_of_a_list_are_those_of_the_finished_stage_unless_others_are_asked_for(tmp_path: Path) -> None:
+    listed = {**READ, "columns": {"url_column": "URL"}}
+    extract(tmp_path, A, read=listed)
+    assert extracted_inputs(str(tmp_path), 7, READ) == ([A], plain(listed))
+    assert extracted_inputs(str(tmp_path), 7, listed) == ([A], plain(listed))
+    with pytest.raises(InputError, match="no finished pages that this recipe can use"):
+        extracted_inputs(str(tmp_path), 7, {**READ, "columns": {"url_column": "link"}})
+    extract(tmp_path, A, read={**READ, "columns": {"url_column": "link"}})
+    with pytest.raises(ConfigError, match="pages of 2 different inputs"):
         extracted_inputs(str(tmp_path), 7, READ)

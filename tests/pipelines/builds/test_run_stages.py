@@ -67,7 +67,7 @@ def commit_extract(made: Stages, counts: StageCounts = RECORDS) -> Stage:
     """Finish the extract stage over INPUTS; return it."""
     stage = made.planner.plan_extract(INPUTS)
     write_counts(made.planner.warc_folder.folder, InputFile(path="a.warc", sha256=INPUTS[0].sha256), (counts,))
-    commit(stage, (counts,))
+    commit(stage, (counts,), warcs=arrow.to_plain(INPUTS))
     return stage
 
 

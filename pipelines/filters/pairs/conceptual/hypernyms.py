@@ -26,24 +26,9 @@ from corpusloom.pipelines.filters.pairs.conceptual.wordnet import WordNetNouns
 VERSION = 1
 UNITS = frozenset(
     (
-        *(
-            "mm",
-            "cm",
-            "m",
-            "km",
-            "inch",
-            "inches",
-            "ft",
-            "foot",
-            "feet",
-            "yard",
-            "yards",
-            "mile",
-            "miles",
-            "mph",
-            "kph",
-        ),
-        *("g", "kg", "lb", "lbs", "oz", "ton", "tons", "ml", "l", "litre", "litres", "hp", "kw", "mp", "px", "dpi"),
+        *("mm", "cm", "m", "km", "inch", "inches", "ft", "foot", "feet", "yard", "yards", "mile", "miles"),
+        *("mph", "kph", "hp", "kw", "g", "kg", "lb", "lbs", "oz", "ton", "tons", "ml", "l", "litre", "litres"),
+        *("mp", "px", "dpi"),
     )
 )
 MONTHS = frozenset(
@@ -56,7 +41,7 @@ DAYS = frozenset(["monday", "tuesday", "wednesday", "thursday", "friday", "satur
 PERIODS = frozenset(["seconds", "minutes", "hours", "days", "weeks", "months", "years", "decades", "centuries"])
 KINDS = {PERSON: "person", PLACE: "location", ORGANISATION: "organization"}
 """Hypernym of a name that WordNet lacks, by the kind that the tagger gives it."""
-_YEAR = re.compile(r"(?:1[0-9]|20)\d\d(?:s)?")
+_YEAR = re.compile(r"(?:1[0-9]|20)\d\ds?")
 _NUMBER = re.compile(r"\d.*")
 _OPEN = frozenset(("DT", "IN", "TO", "CC", "PRP$"))
 
