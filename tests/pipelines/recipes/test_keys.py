@@ -38,9 +38,11 @@ CHOICES = {
     "regions.max_overlap": st.sampled_from([0.0, 0.25, 1]),
     "filters.scores.clip.top_fraction": st.sampled_from([0.3, 1]),
     "filters.scores.aesthetic.top_fraction": st.sampled_from([0.3, 1]),
+    "clips.fps": st.sampled_from([0.01, 1.0, 100]),
     "split.val": st.sampled_from([0.0, 0.25, 1]),
 }
-FIXED = ("kind", "description")
+FIXED = ("kind", "description", "filters.conceptual.person", "filters.conceptual.wordnet")
+"""Keys that are not drawn: of the last two a recipe has one at most, and cc12m and cc3m have one each."""
 
 
 def values_of(key: Key) -> st.SearchStrategy[typing.Any]:
