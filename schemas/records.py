@@ -241,7 +241,7 @@ class ImageScore:
     sha256: str
     model: str
     score: float | None = None
-    """The score; None for an image that cannot be decoded."""
+    """The score; None for an image that cannot be decoded, or whose score is not finite."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ Every batch has the same shape (the last is padded with zeros) and a scorer comp
 image does not depend on the images beside it.
 """
 
+import math
 from collections.abc import Iterable
 from typing import Protocol
 
@@ -42,7 +43,10 @@ def shrink(data: bytes) -> NDArray[np.uint8] | None:
 
 
 def score_images(images: Iterable[bytes], scorer: ImageScorer) -> list[float | None]:
-    """Return the score of each image, rounded to four decimals; None for an image that cannot be decoded."""
+    """Return the score of each image, rounded to four decimals.
+
+    None for an image that cannot be decoded, and where the scorer returns no finite number.
+    """
     pixels = [shrink(data) for data in images]
     found = [(place, image) for place, image in enumerate(pixels) if image is not None]
     scores: list[float | None] = [None] * len(pixels)
@@ -52,5 +56,5 @@ def score_images(images: Iterable[bytes], scorer: ImageScorer) -> list[float | N
         for row, (_, image) in enumerate(chosen):
             batch[row] = image
         for (place, _), score in zip(chosen, scorer(batch), strict=False):
-            scores[place] = round(float(score), 4)
+            scores[place] = round(float(score), 4) if math.isfinite(score) else None
     return scores

@@ -126,6 +126,8 @@ def judge_image(
     score = nsfw.get(facts.sha256)
     if score is not None:
         scores["model_nsfw"] = score
+    elif recipe.filters.images.nsfw_model is not None and recipe.filters.images.max_nsfw is not None:
+        return Rejected("nsfw_not_scored"), scores, None
     verdict = decide(scores, image_rules(recipe))
     if not isinstance(verdict, Kept):
         return verdict, scores, None

@@ -48,6 +48,16 @@ def test_scores_are_rounded_to_four_decimals() -> None:
     assert score_images([picture(1)], RedShare()) == [round(1 / 255, 4)]
 
 
+def test_a_score_that_is_no_finite_number_is_none() -> None:
+    class Broken(RedShare):
+        def __call__(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+            values = np.full(BATCH, 0.5, np.float32)
+            values[:2] = np.nan, np.inf
+            return values
+
+    assert score_images([picture(1)] * 3, Broken()) == [None, None, 0.5]
+
+
 def test_images_are_stretched_to_a_square() -> None:
     pixels = shrink(picture(7, 500, 20))
     assert pixels is not None

@@ -128,7 +128,11 @@ def test_a_model_score_is_judged_where_there_is_one(store: ImageStore) -> None:
     overrides = ("filters.images.nsfw_model=x", "filters.images.max_nsfw=0.5")
     verdict, scores, _ = judge(store, *overrides, nsfw={sha256_of(1): 0.75, sha256_of(2): None})(ref("a"))
     assert (verdict.reason, verdict.measured, scores["model_nsfw"]) == ("nsfw", 0.75, 0.75)  # type: ignore[union-attr]
-    assert "model_nsfw" not in judge(store, *overrides, nsfw={sha256_of(2): None})(ref("b"))[1]
+    for unscored in ({sha256_of(2): None}, {}):
+        verdict, scores, _ = judge(store, *overrides, nsfw=unscored)(ref("b"))
+        assert verdict == Rejected("nsfw_not_scored")
+        assert "model_nsfw" not in scores
+    assert isinstance(judge(store, overrides[0], nsfw={})(ref("b"))[0], Kept)  # a model without a bound only scores
 
 
 def test_frequent_taken_down_and_evaluation_images_are_rejected(store: ImageStore) -> None:
@@ -210,7 +214,9 @@ def test_a_page_is_rejected_for_its_number_of_images_and_for_an_nsfw_image(store
     overrides = ("filters.images.nsfw_model=x", "filters.images.max_nsfw=0.5")
     for drop, made in (("true", False), ("false", True)):
         ledger = Ledger("shards")
-        judged = judge(store, *overrides, f"images.drop_page_on_nsfw={drop}", nsfw={sha256_of(1): 0.75})
+        judged = judge(
+            store, *overrides, f"images.drop_page_on_nsfw={drop}", nsfw={sha256_of(1): 0.75, sha256_of(2): 0.5}
+        )
         sample = page_sample(page("text", ref("a"), ref("b")), frozenset(), judged, ledger)
         assert (sample is not None) == made
         assert [row[:2] for row in rows(ledger)] == [
