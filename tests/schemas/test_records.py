@@ -31,7 +31,7 @@ def defaults(cls: type) -> dict[str, object]:
 
 def test_defaults_are_those_of_the_format() -> None:
     assert defaults(ImageRef) == {
-        "alt_text": None, "caption": None, "title": None, "link": None, "declared_width": None,
+        "alt_text": None, "caption": None, "title": None, "image_title": None, "link": None, "declared_width": None,
         "declared_height": None, "source": "src",
     }  # fmt: skip
     assert defaults(Block) == {"text": None, "image": None, "level": None}
@@ -79,5 +79,5 @@ def test_every_table_record_has_a_version() -> None:
     assert without == {"ImageRef", "Block", "Signal", "Member", "StageCounts", "FileEntry", "ShardEntry"}
     versions = {cls.__name__: cls.VERSION for cls in CLASSES if hasattr(cls, "VERSION")}
     assert {name: version for name, version in versions.items() if version != 1} == {
-        "Head": 2, "ImageFacts": 2, "ImageRecord": 2, "Pair": 3, "SidecarRow": 2,
+        "DetectorOutput": 2, "Head": 2, "ImageFacts": 2, "ImageRecord": 2, "Page": 2, "Pair": 5, "SidecarRow": 2,
     }  # fmt: skip

@@ -231,7 +231,7 @@ BUILD_FIELDS: dict[str, tuple[object, frozenset[str], str]] = {
     "work": ("elsewhere", NOTHING, "a place: its stages are found by their fingerprints"),
     "store": ("elsewhere", SHARDS, "the fingerprint has the outcomes that it holds"),
     "warcs": (("elsewhere",), NOTHING, "the fingerprint has the hashes of their content, which are fixed here"),
-    "from_pages": (True, NOTHING, "how the inputs are found"),
+    "from_pages": (None, NOTHING, "tests/pipelines/builds/test_finished_stages.py"),
     "verify_digests": (True, READ, "tests/pipelines/builds/test_fingerprints.py"),
     "resolve_revisits": (True, READ, "tests/pipelines/builds/test_fingerprints.py"),
     "fetch": (None, NOTHING, "outcomes of fetching are in the store"),

@@ -16,7 +16,7 @@ from corpusloom.pipelines.stages.fetch.lanes import ImagesConfig
 from corpusloom.pipelines.store import tombstones
 from corpusloom.pipelines.store.images.recovery import reindex, sweep
 from corpusloom.pipelines.store.images.store import ImageStore
-from corpusloom.pipelines.store.lists.list_config import ListConfig
+from corpusloom.pipelines.store.lists.list_config import PairListConfig
 from corpusloom.schemas.errors import ConfigError
 from tests.pipelines.datasets.test_forget import traces
 from tests.pipelines.image_server import ImageServer, image_server
@@ -24,7 +24,7 @@ from tests.pipelines.small_web import QUIET
 from tests.pipelines.stages.extract.test_list_pairs import SIDE, run, text_of, write_folder, write_image_warc
 from tests.pipelines.store.store_maker import png
 
-COLUMNS = ListConfig(caption_column="caption")
+COLUMNS = PairListConfig(caption_column="caption")
 
 
 @pytest.fixture

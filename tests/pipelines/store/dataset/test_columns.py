@@ -10,7 +10,7 @@ from corpusloom.pipelines.store.dataset.columns import JSON_TYPES, JsonType, dec
 from corpusloom.pipelines.store.dataset.samples import StoredImage, interleaved_sample, pair_sample
 from corpusloom.schemas import arrow
 from corpusloom.schemas.manifest import read_manifest
-from corpusloom.schemas.records import Block, ImageFacts, ImageRecord, ImageRef, Page, Pair, Regions
+from corpusloom.schemas.records import Block, ImageFacts, ImageRecord, ImageRef, Page, Pair, Regions, VideoClip
 from tests.trainers.stream.datasets import make_dataset, make_image, make_pairs
 
 REF = ImageRef(url="http://a.example/i.png", alt_text=None)
@@ -28,11 +28,16 @@ REGIONS = Regions(
     key="q", parent="q", image_sha256="", image_width=1, image_height=1, count=1, feature_width=1, class_count=1,
     detector="d",
 )  # fmt: skip
+CLIP = VideoClip(
+    key="c", parent="v", video_url="", video_sha256="", text="t", text_source="title", start=0.0, end=2.0, fps=1.0,
+    frames=2, frame_times=(0.0, 1.0),
+)  # fmt: skip
 PAIR_JSON = json.loads(pair_sample(PAIR, IMAGE).fields["json"])
 WRITTEN = {
     "pairs": PAIR_JSON,
     "interleaved": json.loads(interleaved_sample(PAGE, {0: IMAGE}).fields["json"]),
     "regions": PAIR_JSON | {"regions": arrow.to_plain(REGIONS)},
+    "clips": arrow.to_plain(CLIP),
 }
 
 
@@ -48,7 +53,7 @@ def check(value: Any, kind: JsonType) -> None:
         for item in value:
             check(item, kind[0])
     else:
-        assert type(value) is {"string": str, "int64": int}[kind]
+        assert type(value) is {"string": str, "int64": int, "float64": float}[kind]
 
 
 @pytest.mark.parametrize("kind", WRITTEN)
