@@ -54,6 +54,10 @@ class Funnel:
     """Reason -> pairs that were rejected for it, in any stage."""
 
 
+ANY_WORD = "filters.captions.min_token_occurrences=off"
+"""In a small corpus most words are rare."""
+
+
 def needed_keys(world: World, folder: Path) -> Mapping[str, Sequence[str]]:
     """Return recipe -> the keys that a user sets, with lists of the bundled web."""
     entries = folder / "entries.txt"
@@ -62,6 +66,8 @@ def needed_keys(world: World, folder: Path) -> Mapping[str, Sequence[str]]:
     return {
         "wit": (f"filters.entries.metadata={entries}", f"filters.entries.max_pairs={MOST_PAIRS}"),
         "ltip": (f"filters.sites.domains={json.dumps(world.hosts)}",),
+        "cc12m": (ANY_WORD,),
+        "cc3m": (ANY_WORD, "filters.conceptual.min_hypernym_captions=off"),
     }
 
 
