@@ -45,7 +45,7 @@ MOST_PAIRS = 10
 
 @dataclass(frozen=True, slots=True)
 class Funnel:
-    """What a build of a recipe kept."""
+    """The numbers of pairs that the stages of a recipe's build kept."""
 
     recipe: str
     kept: Mapping[str, int]

@@ -106,8 +106,9 @@ class BuildConfig(BuildOptions):
         for name, path in scores.models.items():
             model = self.load_clip(path).identity
             found[name] = model.digest
-            if name == "aesthetic" and scores.head is not None:
-                found[name] = digest_with_head(model, scores.head)
+            head = scores.head_of(name)
+            if head is not None:
+                found[name] = digest_with_head(model, head)
         return dataclasses.replace(self, score_models=found)
 
     @property

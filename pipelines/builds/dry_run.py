@@ -6,9 +6,9 @@ from functools import partial
 from typing import Any
 
 from corpusloom.pipelines.builds.config import BuildConfig
-from corpusloom.pipelines.builds.stage_pipelines import BuildPipeline, StagePipelines
+from corpusloom.pipelines.builds.stage_pipelines import StagePipelines
 from corpusloom.pipelines.engine import extras
-from corpusloom.pipelines.engine.runners import Profile, make_pipeline
+from corpusloom.pipelines.engine.runners import BuildPipeline, Profile, make_pipeline
 from corpusloom.pipelines.models.clip_encoder import ClipEncoder
 from corpusloom.pipelines.net.config import FetchConfig
 from corpusloom.pipelines.recipes.recipe import Recipe
@@ -66,8 +66,8 @@ def placeholder_pipelines(recipe: Recipe, folder: str) -> Iterator[tuple[str, Bu
 
 
 def read_nothing(path: str) -> ClipEncoder:
-    """Stand for the function that reads a CLIP, in graphs that are not run."""
-    raise NotImplementedError(path)
+    """Stand for the function that reads a CLIP, in graphs that are not run: a call is a mistake in the dry run."""
+    raise AssertionError(f"a dry run reads {path}")
 
 
 def _regions(folder: str) -> Iterator[tuple[str, BuildPipeline]]:

@@ -14,7 +14,7 @@ from corpusloom.pipelines.engine import pace
 from corpusloom.pipelines.engine.metrics import Measures, counter_name, counters_of
 from corpusloom.pipelines.engine.progress import Reporter
 from corpusloom.pipelines.engine.rows_written import RowsWritten
-from corpusloom.pipelines.engine.runners import run
+from corpusloom.pipelines.engine.runners import BuildPipeline, run
 from corpusloom.pipelines.recipes.recipe import Recipe
 from corpusloom.pipelines.stages.extract.input_fragments import InputFile, read_counts
 from corpusloom.pipelines.stages.kinds.record_kind import RecordKind
@@ -39,7 +39,7 @@ from corpusloom.schemas.manifest import Manifest
 from corpusloom.schemas.records import FileEntry, StageCounts
 
 if TYPE_CHECKING:
-    from corpusloom.pipelines.builds.stage_pipelines import BuildPipeline, StagePipelines
+    from corpusloom.pipelines.builds.stage_pipelines import StagePipelines
 
 
 @dataclass
@@ -79,7 +79,7 @@ class Stages:
 
         return StagePipelines(self.config)
 
-    def _run(self, pipeline: "BuildPipeline") -> Measures:
+    def _run(self, pipeline: BuildPipeline) -> Measures:
         """Run a stage's pipeline, pass its counters and latencies to the reporter, and return them."""
         measures = run(pipeline, self.config.profile)
         self.reporter.add_measures(measures)
@@ -224,21 +224,22 @@ class Stages:
         config, scores = self.config, self.recipe.filters.scores
         if "clip" not in config.score_models and scores is not None and scores.clip is not None:
             self.reporter.note("filters.scores.clip names no model: images stay where their page has them")
+        if not config.score_models:
+            return
+        parts, records = self.score_parts(select), self.selected_records(select.folder, inputs, select)
         for name in config.score_models:
-            parts, records = self.score_parts(select), self.selected_records(select.folder, inputs, select)
             done = RowsWritten(self.pipelines.scores_folder(name))
             with self.reporter.stage("scores", None, done, unit="scores", detail=f"{name} scores"):
                 for chosen in key_ranges(parts, local=config.profile.local):
                     self._run(self.pipelines.model_scores(name, records, parts, chosen))
 
-    def score_thresholds(self, shards: Stage, inputs: list[FileEntry], select: Stage) -> dict[str, float]:
+    def score_thresholds(self, shards: Stage, records: SelectedRecords, select: Stage) -> dict[str, float]:
         """Return the threshold of each score of which the recipe keeps the best share."""
         scores = self.recipe.filters.scores
         found = {}
         for name, fraction in ({} if scores is None else scores.fractions).items():
             path = shards.path(f"counts-{name}.json")
             if not storage.exists(path):
-                records = self.selected_records(shards.folder, inputs, select)
                 self._run(self.pipelines.count_scores(name, records, self.score_parts(select), path))
             found[name] = top_threshold(read_score_counts(path), fraction)
         return found
@@ -256,10 +257,11 @@ class Stages:
 
     def write_shards(self, stage: Stage, inputs: list[FileEntry], select: Stage, shards: int) -> list[ShardReport]:
         """Run the shards stage; return the shards' reports."""
+        records = self.selected_records(stage.folder, inputs, select)
         pipeline = self.pipelines.shards(
             stage.folder,
-            self.selected_records(stage.folder, inputs, select),
-            least=self.score_thresholds(stage, inputs, select),
+            records,
+            least=self.score_thresholds(stage, records, select),
             number=shards,
             frequent=frequent_urls(select, self.recipe),
         )

@@ -4,11 +4,12 @@ Importing this module imports Beam, which takes seconds, so it is imported only 
 """
 
 import dataclasses
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from corpusloom.pipelines.builds.config import BuildConfig
+from corpusloom.pipelines.engine.runners import BuildPipeline
 from corpusloom.pipelines.stages import shards
 from corpusloom.pipelines.stages.extract import extract, list_pairs
 from corpusloom.pipelines.stages.extract.input_fragments import InputFile
@@ -25,10 +26,7 @@ from corpusloom.schemas.errors import ConfigError
 from corpusloom.schemas.records import ImageRecord
 
 if TYPE_CHECKING:
-    import apache_beam as beam
-
-BuildPipeline: TypeAlias = Callable[["beam.Pipeline"], object]
-"""Function that adds a stage's transforms to a pipeline."""
+    pass
 
 
 @dataclass(frozen=True)
@@ -121,7 +119,7 @@ class StagePipelines:
             store=self.config.store,
             folder=self.scores_folder(name),
             model=scores.models[name],
-            head=scores.head if name == "aesthetic" else None,
+            head=scores.head_of(name),
             digest=self.config.score_models[name],
             load=load,
             parts=parts,
@@ -131,13 +129,14 @@ class StagePipelines:
 
     def count_scores(self, name: str, records: SelectedRecords, parts: int, path: str) -> BuildPipeline:
         """Return the pipeline that counts one of the recipe's scores per value, in a file."""
+        scores = self.config.recipe.filters.scores
         counted = count_scores.CountedScores(
             records=records,
             store=self.config.store,
             folder=self.scores_folder(name),
             parts=parts,
             out=path,
-            alone=name == "aesthetic",
+            alone=scores is not None and scores.head_of(name) is not None,
         )
         return lambda pipeline: count_scores.build(pipeline, counted)
 

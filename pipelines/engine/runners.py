@@ -5,7 +5,7 @@ import os
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import tyro
 
@@ -16,6 +16,8 @@ from corpusloom.schemas.errors import ConfigError, LoomError, shortage_of
 if TYPE_CHECKING:
     import apache_beam as beam
 
+BuildPipeline: TypeAlias = "Callable[[beam.Pipeline], object]"
+"""Function that adds its transforms to a pipeline."""
 Runner = Literal["local", "dataflow", "portable"]
 
 BUCKET = re.compile(r"gs://(?!goog)[a-z0-9][a-z0-9_.-]{1,220}[a-z0-9](/.*)?")
@@ -140,7 +142,7 @@ def make_runner(profile: Profile, *, dry_run: bool = False) -> tuple[Any, list[s
     return FnApiRunner(), list(profile.beam_options)
 
 
-def make_pipeline(build: "Callable[[beam.Pipeline], object]", profile: Profile, *, dry_run: bool = False) -> Any:
+def make_pipeline(build: BuildPipeline, profile: Profile, *, dry_run: bool = False) -> Any:
     """Return the pipeline that `build` makes, ready to run on a profile's runner."""
     import logging
 
@@ -154,7 +156,7 @@ def make_pipeline(build: "Callable[[beam.Pipeline], object]", profile: Profile, 
     return pipeline
 
 
-def run(build: "Callable[[beam.Pipeline], object]", profile: Profile) -> Measures:
+def run(build: BuildPipeline, profile: Profile) -> Measures:
     """Build a pipeline with `build`, run it to its end and return its metrics.
 
     Raises LoomError with the first cause of a failure.

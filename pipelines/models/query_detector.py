@@ -32,7 +32,7 @@ _LICENCE = re.compile(r"^license: *(.+)$", re.MULTILINE)
 
 @dataclass(frozen=True, slots=True)
 class Queries:
-    """What a detector says of one image: Q queries, H hidden values, C classes in the order of the model."""
+    """The outputs of a detector for one image: Q queries, H hidden values, C classes in the order of the model."""
 
     boxes: np.ndarray
     """(Q, 4) x1 y1 x2 y2 in pixels of the image, cut to it."""

@@ -62,39 +62,45 @@ class ScoresConfig:
     """Score of an image by a head over its CLIP embedding."""
 
     @property
+    def _tables(self) -> dict[str, ClipConfig | AestheticConfig]:
+        """Return the tables that the recipe has, by the name of their score."""
+        tables = {"clip": self.clip, "aesthetic": self.aesthetic}
+        return {name: table for name, table in tables.items() if table is not None}
+
+    @property
     def models(self) -> dict[str, str]:
         """Return the path of the CLIP per score that the recipe asks for.
 
-        A table without a model is a ConfigError, unless it asks for an assignment, which is then off.
+        A table without a model is a ConfigError, unless it asks for an assignment, which is then off. So is one without
+        the head that its score needs.
         """
         found = {}
-        for name, table in (("clip", self.clip), ("aesthetic", self.aesthetic)):
-            if table is None or (isinstance(table, ClipConfig) and table.model is None and table.assign_images):
+        for name, table in self._tables.items():
+            if isinstance(table, ClipConfig) and table.model is None and table.assign_images:
                 continue
             if table.model is None:
                 remedy = f"set filters.scores.{name}.model to a CLIP's run or model folder"
                 raise ConfigError(f"filters.scores.{name} names no model", remedy=remedy)
             found[name] = table.model
-        if self.aesthetic is not None and self.aesthetic.head is None:
-            raise ConfigError("filters.scores.aesthetic names no head", remedy="set filters.scores.aesthetic.head")
+        for name, table in self._tables.items():
+            if isinstance(table, AestheticConfig) and table.head is None:
+                raise ConfigError(f"filters.scores.{name} names no head", remedy=f"set filters.scores.{name}.head")
         return found
 
-    @property
-    def head(self) -> str | None:
-        """Return the path of the head of the aesthetic score."""
-        return None if self.aesthetic is None else self.aesthetic.head
+    def head_of(self, name: str) -> str | None:
+        """Return the path of the head of a score; None for one without a head, which is that of an image and a text."""
+        table = self._tables[name]
+        return table.head if isinstance(table, AestheticConfig) else None
 
     @property
     def fractions(self) -> dict[str, float]:
         """Return the share of the best per score of which a recipe keeps one."""
-        tables = (("clip", self.clip), ("aesthetic", self.aesthetic))
-        shares = {name: table.top_fraction for name, table in tables if table is not None}
+        shares = {name: table.top_fraction for name, table in self._tables.items()}
         return {name: share for name, share in shares.items() if share is not None}
 
     def rules(self, name: str, least: float | None = None) -> tuple[Rule, ...]:
         """Return the rules on the score of one model; `least` is the threshold of its top fraction."""
-        table = self.clip if name == "clip" else self.aesthetic
-        assert table is not None
         score = f"{name}_score"
-        rules = at_least(score, score, table.min_score), at_least(f"{name}_top_fraction", score, least)
+        bound = at_least(score, score, self._tables[name].min_score)
+        rules = bound, at_least(f"{name}_top_fraction", score, least)
         return tuple(rule for rule in rules if rule.minimum is not None)

@@ -14,7 +14,7 @@ COLUMN = "columns."
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RegionSettings:
-    """What finds the regions of an image, and how many are kept (ViLBERT, arXiv 1908.02265, section 3.1)."""
+    """The source of an image's regions, and the number that is kept (ViLBERT, arXiv 1908.02265, section 3.1)."""
 
     detector: str = setting(OFFLINE, kinds=REGIONS)
     """efficientnet-lite0, or the folder of a detector of transformers (config.json and safetensors)."""
@@ -24,7 +24,7 @@ class RegionSettings:
     tsv_columns: tuple[str, ...] = setting((), kinds=REGIONS)
     """Names of the TSVs' columns in their order. Absent: their header, or the published order of as many columns."""
     match: str = setting("url", kinds=REGIONS)
-    """What names a pair's image in the TSVs: url (its file name), key, or columns.NAME (a column kept by
+    """Name of a pair's image in the TSVs: url (its file name), key, or columns.NAME (a column kept by
     `--keep-columns`)."""
     min_boxes: int = setting(10, kinds=REGIONS)
     """Boxes per image, at least, of a detector that gives scores: the best below `min_score` fill up."""

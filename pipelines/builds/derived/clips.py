@@ -1,13 +1,16 @@
 """Builds a dataset of clips (VTP) from videos."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from importlib.metadata import version
 from typing import Any
 
 from corpusloom.pipelines.builds.config import BuildConfig, BuildReport
+from corpusloom.pipelines.builds.derived import finish_derived
+from corpusloom.pipelines.builds.derived.finish_derived import DerivedDataset
 from corpusloom.pipelines.builds.finish import refuse_other
+from corpusloom.pipelines.builds.plan import is_whole
 from corpusloom.pipelines.engine.progress import Reporter
 from corpusloom.pipelines.engine.runners import run
 from corpusloom.pipelines.recipes.recipe import Recipe, config_json
@@ -18,6 +21,7 @@ from corpusloom.pipelines.stages.clips.make_clips import (
     STAGE,
     ClipsConfig,
     CutVideos,
+    VideoReport,
     WriteClips,
     batches_of,
     build,
@@ -30,17 +34,10 @@ from corpusloom.pipelines.store.dataset.card import document
 from corpusloom.pipelines.store.dataset.shard_files import read_shard_report
 from corpusloom.pipelines.store.images.resize import Resize
 from corpusloom.pipelines.store.ledger import Ledger
-from corpusloom.pipelines.store.partitions import scratch_folder
-from corpusloom.pipelines.store.stages import (
-    Stage,
-    add_counts,
-    check_conservation,
-    commit,
-    plan_stage,
-)
+from corpusloom.pipelines.store.stages import Stage, plan_stage
 from corpusloom.pipelines.store.stages import read_report as read_stage
 from corpusloom.schemas import layout, storage
-from corpusloom.schemas.manifest import Manifest, make_digest, read_manifest, write_manifest
+from corpusloom.schemas.manifest import Manifest, read_manifest, write_manifest
 from corpusloom.schemas.records import FileEntry
 from corpusloom.schemas.urls.redaction import redacted
 from corpusloom.schemas.verdicts import Rejected
@@ -55,7 +52,7 @@ def build_dataset(config: BuildConfig, reporter: Reporter) -> BuildReport:
     videos, copies = without_copies(found)
     refused += [RefusedRow(key=copy.key, url=copy.name, verdict=Rejected("copy_of_video")) for copy in copies]
     stage = plan(config, found, refused)
-    if stage.done and _is_whole(config.out, stage):
+    if stage.done and is_whole(config.out, read_stage(stage).facts["digest"]):
         return BuildReport(manifest=read_manifest(config.out), reused=(STAGE,), seconds=reporter.seconds)
     refuse_other(config.out, stage)
     with store_dataset.building(config.out):
@@ -69,13 +66,12 @@ def build_dataset(config: BuildConfig, reporter: Reporter) -> BuildReport:
         cut = partial(build, work=CutVideos(made), units=batches_of(videos))
         with reporter.stage(STAGE, len(videos), lambda: len(storage.listing(stage.path("videos-done"))), "videos"):
             reporter.add_measures(run(cut, config.profile))
-        keys = [key for video in videos for key in read_report(stage.folder, video.sha256)[1]]
-        number = config.shards or layout.default_shards(len(keys))
-        units = shards_of(stage.folder, videos, number)
-        write = partial(build, work=WriteClips(made), units=units)
+        cuts = {video.sha256: read_report(stage.folder, video.sha256) for video in videos}
+        number = config.shards or layout.default_shards(sum(len(keys) for _, keys in cuts.values()))
+        write = partial(build, work=WriteClips(made), units=shards_of(cuts, number))
         with reporter.stage("shards", number, lambda: len(storage.listing(stage.path("done"))), "shards"):
             reporter.add_measures(run(write, config.profile))
-        manifest = finish(config, stage, videos, refused, number)
+        manifest = finish(config, stage, videos, cuts, refused, number)
         manifest = document(config.out, manifest)
         facts = {"started": started, "finished": time.time(), "seconds": reporter.seconds}
         store_dataset.write_run(config.out, facts, manifest)
@@ -137,15 +133,13 @@ def inputs_of(config: BuildConfig, videos: Sequence[Video]) -> dict[str, Any]:
     }
 
 
-def _is_whole(out: str, stage: Stage) -> bool:
-    """Return whether a folder holds the dataset that the finished stage made."""
-    if not storage.exists(storage.join(out, layout.MANIFEST)):
-        return False
-    return read_manifest(out).digest == read_stage(stage).facts["digest"]
-
-
 def finish(
-    config: BuildConfig, stage: Stage, videos: Sequence[Video], refused: Sequence[RefusedRow], shards: int
+    config: BuildConfig,
+    stage: Stage,
+    videos: Sequence[Video],
+    cuts: Mapping[str, VideoReport],
+    refused: Sequence[RefusedRow],
+    shards: int,
 ) -> Manifest:
     """Write the tables, check that no record was lost and return the manifest, which is not written yet."""
     reports = [read_shard_report(stage.folder, index) for index in range(shards)]
@@ -153,33 +147,25 @@ def finish(
     for row in refused:
         others.record(row.verdict, unit="video", key=row.key, url=row.url, scores={})
     others.write(stage.path("refused"), "refused")
-    cut = [row for video in videos for row in read_report(stage.folder, video.sha256)[0]]
-    counts = add_counts([*cut, *others.counts(), *(row for report in reports for row in report.counts)])
-    check_conservation(counts)
-    entries = tuple(report.entry for report in reports if report.entry is not None)
-    files = []
-    for kind in store_dataset.TABLES:
-        fragments = [stage.path("videos", kind, f"{video.sha256}.parquet") for video in videos]
-        fragments.append(stage.path("refused", kind, "refused.parquet"))
-        with scratch_folder(stage.folder) as scratch:
-            rows = store_dataset.read_fragments(kind, fragments)
-            files.append(store_dataset.write_rows(config.out, kind, STAGE, rows, scratch))
-    store_dataset.write_sizes(config.out, entries)
-    text = config_json(config.recipe)
-    manifest = Manifest(
+
+    def fragments_of(kind: str) -> list[str]:
+        paths = [stage.path("videos", kind, f"{video.sha256}.parquet") for video in videos]
+        return [*paths, stage.path("refused", kind, "refused.parquet")]
+
+    counted = [
+        *(row for rows, _ in cuts.values() for row in rows),
+        *others.counts(),
+        *(row for report in reports for row in report.counts),
+    ]
+    made = DerivedDataset(
+        folder=config.out,
         recipe=config.recipe.name,
         kind=config.recipe.kind,
-        config=text,
+        config=config_json(config.recipe),
         inputs=tuple(
             FileEntry(name=redacted(video.name).rsplit("/", 1)[-1], sha256=video.sha256, bytes=video.bytes)
             for video in videos
         ),
         shard_count=shards,
-        samples=sum(entry.samples for entry in entries),
-        counts=counts,
-        shards=entries,
-        tables=tuple(files),
-        digest=make_digest(text, entries, tuple(files)),
     )
-    commit(stage, counts, digest=manifest.digest)
-    return manifest
+    return finish_derived.finish(made, stage, reports, counted, fragments_of)

@@ -8,7 +8,10 @@ from functools import partial
 from typing import Any
 
 from corpusloom.pipelines.builds.config import BuildReport
+from corpusloom.pipelines.builds.derived import finish_derived
+from corpusloom.pipelines.builds.derived.finish_derived import DerivedDataset
 from corpusloom.pipelines.builds.inputs import hashed
+from corpusloom.pipelines.builds.plan import is_whole
 from corpusloom.pipelines.engine.metrics import Measures
 from corpusloom.pipelines.engine.progress import Reporter
 from corpusloom.pipelines.engine.rows_written import RowsWritten
@@ -26,20 +29,11 @@ from corpusloom.pipelines.store.dataset import folder as store_dataset
 from corpusloom.pipelines.store.dataset.card import document
 from corpusloom.pipelines.store.dataset.shard_files import read_shard_report
 from corpusloom.pipelines.store.lineage import Derived, absolute, record
-from corpusloom.pipelines.store.partitions import scratch_folder
-from corpusloom.pipelines.store.stages import (
-    Stage,
-    add_counts,
-    carry_over,
-    check_conservation,
-    commit,
-    plan_stage,
-    read_report,
-)
+from corpusloom.pipelines.store.stages import Stage, carry_over, plan_stage, read_report
 from corpusloom.schemas import config as configs
 from corpusloom.schemas import layout, storage
-from corpusloom.schemas.errors import ConfigError, DamageError, LoomError
-from corpusloom.schemas.manifest import Manifest, make_digest, read_manifest, write_manifest
+from corpusloom.schemas.errors import ConfigError, DamageError
+from corpusloom.schemas.manifest import Manifest, read_manifest, write_manifest
 from corpusloom.schemas.records import FileEntry
 
 REGIONS_VERSION = 3
@@ -95,13 +89,8 @@ def _build(
     out, inputs = made.path, inputs_of(pairs, made.limit, finder)
     stage, index = plan_regions(made.work, inputs), plan_index(made.work, finder)
     record(source, made)
-    if stage.done:
-        try:
-            found = read_manifest(out)
-        except LoomError:
-            found = None
-        if found is not None and found.digest == read_report(stage).facts["digest"]:
-            return BuildReport(manifest=found, reused=(STAGE,), seconds=reporter.seconds)
+    if stage.done and is_whole(out, read_report(stage).facts["digest"]):
+        return BuildReport(manifest=read_manifest(out), reused=(STAGE,), seconds=reporter.seconds)
     if storage.exists(storage.join(out, layout.MANIFEST)):
         raise ConfigError("holds another finished dataset", where=out, remedy="give another --out")
     with store_dataset.building(out):
@@ -200,36 +189,21 @@ def check_tars(source: str, pairs: Manifest) -> None:
 
 def finish(pairs: Manifest, config: RegionsConfig, stage: Stage, described: str) -> Manifest:
     """Write the tables, check that no record was lost and return the manifest, which is not written yet."""
-    out, stems = config.dataset, [layout.shard_stem(shard.index) for shard in pairs.shards]
+    stems = [layout.shard_stem(shard.index) for shard in pairs.shards]
     reports = [read_shard_report(stage.folder, shard.index) for shard in pairs.shards]
     counted = [row for report in reports for row in report.counts]
     if config.finder.files:
         used = row_ledger.outcomes(row_ledger.fragments_of(stage.folder, stems))
         names, rows = row_ledger.write_row_ledger(STAGE, stage.folder, config.finder.files, config.index, used)
         stems, counted = stems + names, counted + rows
-    counts = add_counts(counted)
-    check_conservation(counts)
-    entries = tuple(report.entry for report in reports if report.entry is not None)
-    files = []
-    for kind in store_dataset.TABLES:
-        fragments = [stage.path(kind, f"{stem}.parquet") for stem in stems]
-        with scratch_folder(stage.folder) as scratch:
-            files.append(
-                store_dataset.write_rows(out, kind, STAGE, store_dataset.read_fragments(kind, fragments), scratch)
-            )
-    store_dataset.write_sizes(out, entries)
-    manifest = Manifest(
+    dataset = DerivedDataset(
+        folder=config.dataset,
         recipe="regions",
         kind=REGIONS,
         config=described,
-        inputs=(),
         image_generation=pairs.image_generation,
         shard_count=pairs.shard_count,
-        samples=sum(entry.samples for entry in entries),
-        counts=counts,
-        shards=entries,
-        tables=tuple(files),
-        digest=make_digest(described, entries, tuple(files)),
     )
-    commit(stage, counts, digest=manifest.digest)
-    return manifest
+    return finish_derived.finish(
+        dataset, stage, reports, counted, lambda kind: [stage.path(kind, f"{stem}.parquet") for stem in stems]
+    )

@@ -66,7 +66,7 @@ class Metadata:
 
     entries: int = 0
     sha256: str = ""
-    """Of the file of entries."""
+    """Hash of the file of entries."""
     added: dict[str, int] = field(default_factory=dict)
     """Source -> entries that it added."""
     offered: dict[str, int] = field(default_factory=dict)

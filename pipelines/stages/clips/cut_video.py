@@ -81,7 +81,7 @@ class CutVideo:
 
     verdict: Verdict
     remarks: tuple[str, ...] = ()
-    """What was wrong in a video that is kept."""
+    """Faults of a video that is kept."""
     clips: tuple[str, ...] = ()
     """Keys of the clips that were written."""
     late: tuple[str, ...] = ()

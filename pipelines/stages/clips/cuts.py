@@ -1,4 +1,4 @@
-"""Where a video is cut into clips: at its subtitles' cues, or at equal steps. All times are whole milliseconds."""
+"""Cuts of a video into clips: at its subtitles' cues, or at equal steps. All times are whole milliseconds."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass

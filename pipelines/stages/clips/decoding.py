@@ -30,7 +30,7 @@ FALLBACK_RATE = 25
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What one video may take; beyond it the video is rejected."""
+    """Limits of one video; a video beyond one of them is rejected."""
 
     pixels: int = 1 << 25
     """Pixels per frame, at most: 8K has 33 million."""

@@ -4,6 +4,7 @@ Beside each video lies a report; a URL without one is fetched by the next run. r
 policy of addresses are those of every fetch.
 """
 
+import hashlib
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, replace
 
@@ -102,8 +103,7 @@ def _keep(folder: str, url: str, outcome: FetchOutcome) -> None:
             made = replace(made, rejected="empty_body")
         case Response():
             storage.write_bytes(_path(folder, url), outcome.body)
-            sha256, size = storage.hash_file(_path(folder, url))
-            made = replace(made, sha256=sha256, bytes=size)
+            made = replace(made, sha256=hashlib.sha256(outcome.body).hexdigest(), bytes=len(outcome.body))
     storage.write_bytes(_report(folder, url), json_files.seal(asdict(made)))
 
 

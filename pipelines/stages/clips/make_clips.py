@@ -6,13 +6,12 @@ takes the clips of its range of keys from the fragments. Both passes skip what a
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import ClassVar
+from typing import ClassVar, TypeAlias
 
 import apache_beam as beam
-import numpy as np
 
 from corpusloom.pipelines.engine.worker_pool import PoolConfig, WorkerPool
 from corpusloom.pipelines.filters.language import measure_language
@@ -75,6 +74,10 @@ def batches_of(videos: Sequence[Video]) -> list[VideoBatch]:
     return [VideoBatch(tuple(videos[start : start + BATCH])) for start in range(0, len(videos), BATCH)]
 
 
+VideoReport: TypeAlias = tuple[tuple[StageCounts, ...], list[str]]
+"""The counts of a finished video, and the keys of its clips."""
+
+
 def report_path(folder: str, sha256: str) -> str:
     """Return the path of a video's report in the stage's folder, which marks the video as finished."""
     return storage.join(folder, "videos-done", f"{sha256}.json")
@@ -98,7 +101,7 @@ def write_report(config: ClipsConfig, video: Video, made: CutVideo | Dead) -> tu
     return counts
 
 
-def read_report(folder: str, sha256: str) -> tuple[tuple[StageCounts, ...], list[str]]:
+def read_report(folder: str, sha256: str) -> VideoReport:
     """Return the counts and the clips' keys of a finished video."""
     path = report_path(folder, sha256)
     values = json_files.read_object(path, DELETE_STAGE, {"counts": list, "clips": list})
@@ -141,13 +144,12 @@ class CutVideos:
             yield finish
 
 
-def shards_of(folder: str, videos: Sequence[Video], shards: int) -> list[ShardOfClips]:
-    """Return every shard with the videos that have clips in it, by the reports of the first pass."""
+def shards_of(reports: Mapping[str, VideoReport], shards: int) -> list[ShardOfClips]:
+    """Return every shard with the videos that have clips in it, by the reports of the first pass: sha256 -> report."""
     found: list[list[str]] = [[] for _ in range(shards)]
-    for video in videos:
-        _, keys = read_report(folder, video.sha256)
-        for index in np.unique([layout.shard_of(key, shards) for key in keys]).tolist() if keys else ():
-            found[index].append(video.sha256)
+    for sha256, (_, keys) in reports.items():
+        for index in sorted({layout.shard_of(key, shards) for key in keys}):
+            found[index].append(sha256)
     return [ShardOfClips(index, shards, tuple(names)) for index, names in enumerate(found)]
 
 

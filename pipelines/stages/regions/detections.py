@@ -1,4 +1,4 @@
-"""What a detector finds in one image, checked before the image store keeps it."""
+"""The regions of one image as a detector gives them, checked before the image store keeps them."""
 
 from dataclasses import dataclass
 

@@ -22,11 +22,11 @@ class Model(Protocol):
     """A detector of one image."""
 
     def __call__(self, rgb: np.ndarray) -> Queries:
-        """Return what it says of an RGB image (H, W, 3)."""
+        """Return the outputs for an RGB image (H, W, 3)."""
 
 
 class QueryRegions:
-    """A source of regions that asks a detector."""
+    """A source of regions of a detector that predicts boxes."""
 
     def __init__(self, model: Model, settings: RegionSettings) -> None:
         """Take the detector and the settings of boxes."""

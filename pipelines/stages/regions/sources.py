@@ -25,7 +25,7 @@ class RegionSource(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceIdentity:
-    """What a source of regions is, without its model in memory."""
+    """The identity of a source of regions, without its model in memory."""
 
     settings: RegionSettings
     label: str

@@ -53,9 +53,11 @@ def read_judges(
       least: Score -> threshold of its top fraction, if the recipe keeps one.
     """
     asked = recipe.filters.scores
-    for name in () if asked is None else asked.models:
+    if asked is None:
+        return
+    for name in asked.models:
         stored = ModelScores.read(scores_folder(store, name, models[name]))
-        yield ModelJudge(name, stored, () if asked is None else asked.rules(name, least.get(name)), name == "aesthetic")
+        yield ModelJudge(name, stored, asked.rules(name, least.get(name)), asked.head_of(name) is not None)
 
 
 def judge_texts(judges: Sequence[ModelJudge], image_sha256: str, texts: Sequence[str]) -> tuple[Verdict, Scores]:

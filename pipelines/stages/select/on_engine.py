@@ -12,6 +12,7 @@ from typing import TypeAlias
 import apache_beam as beam
 
 from corpusloom.pipelines.engine.metrics import Measures
+from corpusloom.pipelines.engine.runners import BuildPipeline
 from corpusloom.pipelines.stages.select import near_duplicate_graph as graph
 from corpusloom.pipelines.stages.select.distributed import Decide, WriteDecisions
 from corpusloom.pipelines.stages.select.steps import KeepOneOfNearDuplicates, Step
@@ -20,8 +21,8 @@ from corpusloom.schemas import storage, tables
 from corpusloom.schemas.errors import LoomError
 from corpusloom.schemas.records import Head
 
-RunPipeline: TypeAlias = Callable[[Callable[[beam.Pipeline], object]], Measures]
-"""Function that runs the pipeline which the function given to it builds, and returns its metrics."""
+RunPipeline: TypeAlias = Callable[[BuildPipeline], Measures]
+"""Function that runs a pipeline and returns its metrics."""
 MOST_ROUNDS = 40
 """A shuffled path of 100,000 nodes ends after 18 rounds, clusters of MinHash after 5."""
 FRAGMENTS_PER_PART = 4
@@ -73,12 +74,12 @@ class EngineSelect:
             edges | "Write edges" >> graph.WriteEdges(folder=self.edges(0), parts=self.parts),
         )  # fmt: skip
 
-    def round(self, number: int) -> Callable[[beam.Pipeline], object]:
+    def round(self, number: int) -> BuildPipeline:
         """Return the function that builds the pipeline of a round, from 1."""
         before, after = self.edges(number - 1), self.edges(number)
         return lambda pipeline: graph.build_round(pipeline, before, after, self.parts)
 
-    def keep_roots(self, stars: str) -> Callable[[beam.Pipeline], object]:
+    def keep_roots(self, stars: str) -> BuildPipeline:
         """Return the function that builds the last pipeline: the heads joined with stars, and the steps after that."""
         assert self.place is not None
         after = self.steps[self.place + 1 :]
@@ -90,7 +91,7 @@ class EngineSelect:
 
         return build
 
-    def pipelines(self) -> dict[str, Callable[[beam.Pipeline], object]]:
+    def pipelines(self) -> dict[str, BuildPipeline]:
         """Return the functions that build the stage's pipelines, one round included, by name."""
         if self.place is None:
             return {"select": self.decide}
@@ -146,7 +147,7 @@ def _stars(run: RunPipeline, stage: EngineSelect) -> str:
     raise LoomError(f"near-duplicates are not clustered after {MOST_ROUNDS} rounds", where=stage.scratch)
 
 
-def _once(run: RunPipeline, build: Callable[[beam.Pipeline], object], *folders: str) -> dict[str, int]:
+def _once(run: RunPipeline, build: BuildPipeline, *folders: str) -> dict[str, int]:
     """Run a pipeline that writes folders, unless an earlier run finished it.
 
     Returns its counters, and the rows of the first folder as `rows`.

@@ -40,6 +40,7 @@ class Runs:
 def test_a_pickle_that_runs_code_is_refused_and_runs_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     torch.save({"weight": WEIGHT, "bias": Runs()}, "evil.pth")
+    # The pickle is written as an attacker would; load_head must refuse it.
     Path("plain.pth").write_bytes(pickle.dumps(Runs()))
     for name in ("evil.pth", "plain.pth"):
         with pytest.raises(InputError, match="is no file of weights"):

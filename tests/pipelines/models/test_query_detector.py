@@ -112,6 +112,7 @@ def test_a_damaged_configuration_is_refused(tmp_path: Path, content: str) -> Non
 def test_a_folder_without_a_file_is_refused_and_a_pickle_is_no_weights(tmp_path: Path, name: str) -> None:
     save_detector(tmp_path, "yolos")
     (tmp_path / name).unlink()
+    # The pickle is written and never loaded; it must not count as weights.
     (tmp_path / "pytorch_model.bin").write_bytes(pickle.dumps(print))
     with pytest.raises(ConfigError, match=name.replace("model.", r"\*\.")):
         QueryDetector(str(tmp_path))

@@ -61,9 +61,10 @@ def test_each_video_has_a_report_and_rows_of_the_ledger(cut: tuple[ClipsConfig, 
 
 def test_shards_hold_all_clips_in_order_of_their_keys(cut: tuple[ClipsConfig, list[Video]]) -> None:
     config, videos = cut
-    keys = sorted(key for video in videos for key in read_report(config.folder, video.sha256)[1])
+    reports = {video.sha256: read_report(config.folder, video.sha256) for video in videos}
+    keys = sorted(key for _, found in reports.values() for key in found)
     for number in (1, 4):
-        shards = shards_of(config.folder, videos, number)
+        shards = shards_of(reports, number)
         assert [shard.index for shard in shards] == list(range(number))
         found = [[sample.key for sample in samples_of(shard, config.cut.folder)] for shard in shards]
         assert [key for names in found for key in names] == keys

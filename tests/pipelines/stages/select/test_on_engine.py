@@ -1,15 +1,13 @@
 """Select on an engine: several pipelines, of which a second run repeats only what the first did not finish."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-import apache_beam as beam
 import pytest
 
 from corpusloom.pipelines.engine.metrics import Measures
-from corpusloom.pipelines.engine.runners import Profile, make_pipeline, run
+from corpusloom.pipelines.engine.runners import BuildPipeline, Profile, make_pipeline, run
 from corpusloom.pipelines.stages.select import on_engine
 from corpusloom.pipelines.stages.select.near_duplicate_graph import EDGES, MOVED
 from corpusloom.pipelines.stages.select.on_engine import EngineSelect, run_select, select_of
@@ -24,7 +22,6 @@ STEPS: tuple[Step, ...] = (
     KeepOneOfNearDuplicates("One of near-duplicates", distinct=True),
     KeepOne("One per text", "text_key", "duplicate_text"),
 )
-Build = Callable[[beam.Pipeline], object]
 
 
 def heads(number: int = 40) -> list[Head]:
@@ -71,7 +68,7 @@ class Runs:
     most: int = 99
     number: int = 0
 
-    def __call__(self, build: Build) -> Measures:
+    def __call__(self, build: BuildPipeline) -> Measures:
         if self.number == self.most:
             raise KeyboardInterrupt
         self.number += 1
@@ -122,7 +119,7 @@ def test_a_file_of_a_killed_round_is_removed_before_the_round_runs_again(tmp_pat
 
 
 def test_an_engine_without_counters_is_an_error_and_not_a_wrong_answer(tmp_path: Path) -> None:
-    def silent(build: Build) -> Measures:
+    def silent(build: BuildPipeline) -> Measures:
         run(build, Profile())
         return Measures()
 
@@ -131,7 +128,7 @@ def test_an_engine_without_counters_is_an_error_and_not_a_wrong_answer(tmp_path:
 
 
 def test_rounds_that_do_not_end_are_an_error(tmp_path: Path) -> None:
-    def moving(build: Build) -> Measures:
+    def moving(build: BuildPipeline) -> Measures:
         return Measures(counters={EDGES: 5, MOVED: 1})
 
     made = stage(tmp_path)
