@@ -202,6 +202,16 @@ def test_another_recipe_is_not_written_over_a_finished_dataset(built: Path, vide
         build(built, videos, "clips.fps=2.0")
 
 
+def test_a_damaged_manifest_is_written_anew(short: Path, tmp_path: Path) -> None:
+    first = build(tmp_path, short).manifest
+    path = tmp_path / "out" / "manifest.json"
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    again = build(tmp_path, short).manifest
+    assert again == first
+    assert path.read_bytes() == whole
+
+
 def test_the_commands_know_the_dataset(built: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (event,) = [event for event in why(str(built / "out"), "silent.mp4") if event.unit == "video"]
     assert (event.outcome, event.reason) == ("rejected", "no_text")
